@@ -1,0 +1,149 @@
+"""The ground every test stands on: offline, on folders of its own, the browser last.
+
+- No test reaches beyond this machine. A connection or a look-up that tries is refused, and the
+  test during which it happened fails, even where a library swallows the refusal.
+- What the studio and gradio write goes to a folder that is gone afterwards.
+- Tests that take the fixture `browser` are marked so and run last. What was skipped is named at
+  the end.
+"""
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+POSTCARD = ROOT / "assets" / "models" / "postcard"
+
+_scratch = Path(tempfile.mkdtemp(prefix="pentimento-tests-"))
+
+# Before anything imports torch, gradio or a hub client; the processes that tests start inherit it.
+for name in [name for name in os.environ if name.startswith("PENTIMENTO_")]:
+    if name != "PENTIMENTO_CHROMIUM":
+        del os.environ[name]
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HOME": str(_scratch / "hub"),
+    "GRADIO_TEMP_DIR": str(_scratch / "gradio"),
+    "PENTIMENTO_DATA": str(_scratch / "data"),
+    "PENTIMENTO_NO_BROWSER": "1",
+}
+os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+
+_outside: list[str] = []  # what was refused, until a test owns up to it
+
+
+class OutsideError(ConnectionRefusedError):
+    """A test tried to leave this machine."""
+
+
+def _is_inside(host: object) -> bool:
+    if host is None or host in ("", b"", "localhost", b"localhost"):
+        return True
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text.endswith(".localhost") or text == socket.gethostname()
+    return address.is_loopback or address.is_unspecified
+
+
+def _refuse_outside(host: object) -> None:
+    if not _is_inside(host):
+        _outside.append(str(host))
+        raise OutsideError(f"Tests run offline, but something reached for {host!s}.")
+
+
+def _guard_sockets() -> None:
+    """Wrap what opens a connection or looks up a name; loopback and Unix sockets pass."""
+
+    def guarded(original: Any) -> Any:
+        def wrapper(self: socket.socket, *arguments: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                _refuse_outside(arguments[-1][0])  # the address comes last
+            return original(self, *arguments)
+
+        return wrapper
+
+    for verb in ("connect", "connect_ex", "sendto"):
+        setattr(socket.socket, verb, guarded(getattr(socket.socket, verb)))
+
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **named: Any) -> Any:
+        _refuse_outside(host)
+        return look_up(host, *arguments, **named)
+
+    socket.getaddrinfo = getaddrinfo
+
+
+_guard_sockets()
+
+
+@pytest.fixture(autouse=True)
+def offline() -> Iterator[None]:
+    """Fails the test during which something reached beyond this machine."""
+    _outside.clear()
+    yield
+    if _outside:
+        pytest.fail(f"Reached beyond this machine: {', '.join(sorted(set(_outside)))}.")
+
+
+@pytest.fixture(scope="session")
+def postcard() -> Any:
+    """The embedded model, loaded once, float32 on the CPU. Nobody may change it."""
+    if not any(POSTCARD.rglob("*.safetensors")):
+        pytest.skip("assets/models/postcard has no weights")
+    from pipelines import Bundle
+
+    return Bundle.load(str(POSTCARD))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A Chromium of the machine, headless. A test makes its own contexts and closes them."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        pytest.skip("playwright is not installed (requirements-dev.txt)")
+    from tests import chromium
+
+    with sync_playwright() as playwright:
+        executable = chromium.find(playwright)
+        if executable is None:
+            pytest.skip(chromium.MISSING)
+        browser = chromium.launch(playwright, executable)
+        yield browser
+        browser.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests go last: quick answers first, and Playwright keeps this thread's event loop."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Names every skipped test with its reason: a skip must never pass for a pass."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    terminalreporter.section("skipped, not tested", yellow=True)
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_scratch, ignore_errors=True)
