@@ -1,0 +1,51 @@
+"""Editing methods over diffusion models, usable from a notebook.
+
+    from pipelines import Bundle, SDEdit, drain, sdedit
+    bundle = Bundle.load("assets/models/postcard")
+    edit = drain(sdedit(bundle, SDEdit(image=picture, prompt="a red house", strength=0.7, seed=1)))
+
+Names resolve on first use, so importing `pipelines.request` brings in no torch.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.core.bundle import Bundle
+    from pipelines.core.sampling import drain
+    from pipelines.request import Edit, Request
+    from pipelines.sdedit import SDEdit, sdedit
+
+__all__ = ["Bundle", "Edit", "Request", "SDEdit", "drain", "sdedit"]
+
+_HOMES = {
+    "Bundle": "pipelines.core.bundle",
+    "Edit": "pipelines.request",
+    "Request": "pipelines.request",
+    "SDEdit": "pipelines.sdedit",
+    "drain": "pipelines.core.sampling",
+    "sdedit": "pipelines.sdedit",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Package(ModuleType):
+    """`pipelines.sdedit` is the method, also after its file of the same name was imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

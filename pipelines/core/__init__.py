@@ -1,0 +1,1 @@
+"""What every method stands on: one loop, three seams, the loaded networks."""

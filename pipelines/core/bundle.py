@@ -1,0 +1,258 @@
+"""The loaded networks behind four verbs: encode, decode, embed, predict."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
+from torch import Tensor
+
+from pipelines.core.noise import Generators
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What the denoiser is told besides x and the time."""
+
+    tokens: Tensor  # [B, length, width], one vector a token
+    pooled: Tensor | None = None  # [B, width], SDXL's summary of the words
+    ids: Tensor | None = None  # [B, 6], SDXL's original size, crop and target size
+
+    def rows(self, count: int) -> "Conditioning":
+        """One row, shared by `count` rows."""
+
+        def spread(part: Tensor | None) -> Tensor | None:
+            return None if part is None else part.expand(count, *part.shape[1:])
+
+        tokens = self.tokens.expand(count, *self.tokens.shape[1:])
+        return Conditioning(tokens, spread(self.pooled), spread(self.ids))
+
+    def over(self, below: "Conditioning") -> "Conditioning":
+        """These rows, then those of `below`."""
+
+        def stack(mine: Tensor | None, other: Tensor | None) -> Tensor | None:
+            return None if mine is None or other is None else torch.cat([mine, other])
+
+        return Conditioning(
+            torch.cat([self.tokens, below.tokens]),
+            stack(self.pooled, below.pooled),
+            stack(self.ids, below.ids),
+        )
+
+
+class Bundle:
+    """A Stable Diffusion family checkpoint: autoencoder, denoiser, text encoders, scheduler config.
+
+    The networks are never changed by an edit: between any two steps they are as they were loaded.
+    """
+
+    def __init__(
+        self,
+        vae: Any,
+        unet: Any,
+        tokenizers: list[Any],
+        text_encoders: list[Any],
+        scheduler_config: dict[str, Any],
+        name: str = "",
+        zero_negative: bool = False,
+    ) -> None:
+        self.vae, self.unet = vae, unet
+        self.tokenizers, self.text_encoders = tokenizers, text_encoders
+        self.scheduler_config = scheduler_config
+        self.name = name
+        self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
+        self.tokenizing = threading.Lock()
+        for network in (vae, unet, *text_encoders):
+            network.requires_grad_(False).eval()
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """Load a diffusers folder, a hub id, or one `.safetensors` file.
+
+        Only safetensors weights are read. Raises ValueError with one sentence where the source is
+        not such a model.
+        """
+        path = Path(source).expanduser()
+        options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+        try:
+            if path.is_file():
+                pipe = _single_file(path, options)
+            else:
+                where = str(path) if path.is_dir() else str(source)
+                pipe = DiffusionPipeline.from_pretrained(where, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(f"{source} could not be loaded as a model: {error}") from error
+        return cls.of(pipe, name=path.stem if path.exists() else str(source)).to(device)
+
+    @classmethod
+    def of(cls, pipe: Any, name: str = "") -> Self:
+        """From a loaded diffusers pipeline of the family; the networks are shared, not copied."""
+        parts = pipe.components
+        if parts.get("unet") is None or parts.get("vae") is None:
+            raise ValueError(
+                f"{name or type(pipe).__name__} is no Stable Diffusion 1, 2 or XL model: "
+                "it has no UNet with an autoencoder."
+            )
+        pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
+        present = [pair for pair in pairs if parts.get(pair[1]) is not None]
+        return cls(
+            parts["vae"],
+            parts["unet"],
+            [parts[tokenizer] for tokenizer, _ in present],
+            [parts[encoder] for _, encoder in present],
+            {**parts["scheduler"].config, "_class_name": type(parts["scheduler"]).__name__},
+            name=name,
+            zero_negative=bool(pipe.config.get("force_zeros_for_empty_prompt", False)),
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        for network in (self.vae, self.unet, *self.text_encoders):
+            network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent."""
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def cell(self) -> int:
+        """Pixels on the side of one latent cell."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)  # each level but one halves it
+
+    @property
+    def size(self) -> int:
+        """The side of the square the model was made for, in pixels."""
+        side = self.unet.config.sample_size
+        return int(side if isinstance(side, int) else min(side)) * self.cell
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a picture must be multiples of."""
+        return self.cell * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @torch.no_grad()
+    def encode(self, picture: Image.Image, generators: Generators) -> Tensor:
+        """An RGB picture → latents [B, C, h, w] in float32, one row per generator.
+
+        Where the autoencoder has a posterior, row i is a sample drawn with generator i.
+        """
+        pixels = self._processor.preprocess(picture)
+        coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
+        if hasattr(coded, "latent_dist"):
+            rows = [coded.latent_dist.sample(generator) for generator in generators]
+        else:
+            rows = [coded.latents] * len(generators)
+        return torch.cat(rows).float() * self.vae.config.scaling_factor
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> list[Image.Image]:
+        """Latents [B, C, h, w] → RGB pictures.
+
+        A half-precision decode that overflows is done again in float32. Raises ValueError where
+        the result is still not finite.
+        """
+        pixels = self._pixels(latents)
+        if not pixels.isfinite().all() and self.vae.dtype != torch.float32:
+            dtype = self.vae.dtype
+            self.vae.to(torch.float32)
+            try:
+                pixels = self._pixels(latents)
+            finally:
+                self.vae.to(dtype)
+        if not pixels.isfinite().all():
+            raise ValueError(
+                "The model gave no picture (not a number); try other settings or float32."
+            )
+        return cast("list[Image.Image]", self._processor.postprocess(pixels, output_type="pil"))
+
+    @torch.no_grad()
+    def embed(self, text: str, size: tuple[int, int], *, negative: bool = False) -> Conditioning:
+        """Words → one row of conditioning; `size` is the picture's (width, height)."""
+        tokens, pooled = [], None
+        for tokenizer, encoder in zip(self.tokenizers, self.text_encoders, strict=True):
+            with self.tokenizing:
+                coded = tokenizer(
+                    text,
+                    padding="max_length",
+                    max_length=tokenizer.model_max_length,
+                    truncation=True,
+                    return_tensors="pt",
+                    verbose=False,
+                )
+            masked = getattr(encoder.config, "use_attention_mask", False)
+            mask = coded.attention_mask.to(encoder.device) if masked else None
+            out = encoder(
+                coded.input_ids.to(encoder.device), attention_mask=mask, output_hidden_states=True
+            )
+            if self._large:
+                tokens.append(out.hidden_states[-2])
+                pooled = out[0] if out[0].ndim == 2 else pooled
+            else:
+                tokens.append(out.last_hidden_state)
+        row = Conditioning(torch.cat(tokens, dim=-1), pooled, self._ids(size))
+        if negative and self.zero_negative and not text:
+            zero = None if pooled is None else torch.zeros_like(pooled)
+            row = Conditioning(torch.zeros_like(row.tokens), zero, row.ids)
+        return row
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        """The denoiser's own output for x [B, C, h, w] at time t, in float32."""
+        added = None
+        if self._large:
+            added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
+        output = self.unet(
+            x.to(self.dtype),
+            t,
+            encoder_hidden_states=conditioning.tokens.to(self.dtype),
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
+        return output.float()
+
+    @property
+    def _large(self) -> bool:
+        return self.unet.config.addition_embed_type == "text_time"
+
+    @property
+    def _processor(self) -> VaeImageProcessor:
+        return VaeImageProcessor(vae_scale_factor=self.cell)
+
+    def _pixels(self, latents: Tensor) -> Tensor:
+        scaled = latents / self.vae.config.scaling_factor
+        return self.vae.decode(scaled.to(self.vae.dtype), return_dict=False)[0].float()
+
+    def _ids(self, size: tuple[int, int]) -> Tensor | None:
+        if not self._large:
+            return None
+        width, height = size
+        ids = [height, width, 0, 0, height, width]
+        return torch.tensor([ids], dtype=self.dtype, device=self.device)
+
+
+def _single_file(path: Path, options: dict[str, Any]) -> Any:
+    if path.suffix != ".safetensors":
+        raise ValueError("only .safetensors files are read, since other formats can run code.")
+    try:
+        return StableDiffusionPipeline.from_single_file(str(path), **options)
+    except (ValueError, TypeError):
+        return StableDiffusionXLPipeline.from_single_file(str(path), **options)

@@ -1,0 +1,224 @@
+"""Solvers by name: one adapter over diffusers' schedulers, and DDIM upwards.
+
+diffusers' schedulers each make their own times and keep state, and some live in x / sqrt(A)
+coordinates. Here x is always variance-preserving; the adapter converts at its border and hands the
+scheduler the network's own output, so every parametrisation is diffusers' own to the bit.
+"""
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import diffusers
+import torch
+from torch import Tensor
+
+from pipelines.core.noise import Generators
+from pipelines.core.sampling import Moment, Predict
+from pipelines.core.schedule import CLEAN, Level, Prediction, noised, split
+from pipelines.request import SCHEDULERS
+
+CLASSES = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_ancestral": "EulerAncestralDiscreteScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+    "heun": "HeunDiscreteScheduler",
+    "lcm": "LCMScheduler",
+}
+MULTISTEP = {"dpmpp_2m", "unipc"}  # a step remembers the steps before it
+EXPLODING = {"euler", "euler_ancestral", "heun"}  # these hold x / sqrt(A)
+BY_SIGMA = EXPLODING | MULTISTEP  # their levels are in `sigmas`; the others' in `alphas_cumprod`
+
+Config = Mapping[str, Any]  # a checkpoint's scheduler_config.json
+
+
+def resolve(name: str, config: Config) -> tuple[str, str]:
+    """A scheduler's name → (the one that will run, a note for the user or "")."""
+    if name != "default":
+        return name, ""
+    own = config.get("_class_name")
+    for known, class_name in CLASSES.items():
+        if class_name == own:
+            return known, ""
+    return (
+        "dpmpp_2m",
+        f"The model's own scheduler ({own}) is not offered here; DPM++ 2M ran instead.",
+    )
+
+
+def offered(config: Config) -> list[str]:
+    """The scheduler names that suit a checkpoint, "default" first."""
+    zero = bool(config.get("rescale_betas_zero_snr"))
+    return [name for name in SCHEDULERS if not (name == "heun" and zero)]
+
+
+def count(steps: int, strength: float) -> int:
+    """How many of `steps` run: as in diffusers, but at least one above strength 0."""
+    return 0 if strength == 0 else max(1, min(int(steps * strength), steps))
+
+
+def make(
+    name: str,
+    config: Config,
+    steps: int,
+    strength: float = 1.0,
+    *,
+    generators: Generators = (),
+    eta: float = 0.0,
+    corrector: bool = True,
+    device: torch.device | str = "cpu",
+) -> "Scheduled":
+    """A fresh solver for the last `strength` share of `steps` steps.
+
+    `generators`, one per row, feed the stochastic solvers. `eta` in [0, 1] makes DDIM stochastic.
+    `corrector=False` switches UniPC's corrector off, which forgets what a `revise` wrote; needed
+    whenever a revise is not a fixed hard mask. Raises ValueError with a sentence for the user.
+    """
+    name, _ = resolve(name, config)
+    prediction: Prediction = config.get("prediction_type", "epsilon")
+    zero_snr = bool(config.get("rescale_betas_zero_snr"))
+    if name not in offered(config):
+        raise ValueError(
+            f"{SCHEDULERS[name]} ignores this model's zero terminal SNR; choose another scheduler."
+        )
+    if zero_snr and prediction == "epsilon":
+        raise ValueError(
+            "A model with zero terminal SNR cannot predict epsilon; its config is wrong."
+        )
+    if eta and name != "ddim":
+        raise ValueError("Eta makes DDIM stochastic; set it to 0 or choose DDIM as the scheduler.")
+
+    extra: dict[str, Any] = {}
+    if name == "unipc" and not corrector:
+        extra["disable_corrector"] = list(range(steps))
+    scheduler = getattr(diffusers, CLASSES[name]).from_config(dict(config), **extra)
+    if name == "lcm" and steps > scheduler.config.original_inference_steps:
+        raise ValueError(
+            f"LCM takes at most {scheduler.config.original_inference_steps} steps, not {steps}."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # Heun takes the log of sigma 0
+        scheduler.set_timesteps(steps, device=device)
+    running = count(steps, strength)
+    first = (steps - running) * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    return Scheduled(
+        name=name,
+        scheduler=scheduler,
+        prediction=prediction,
+        moments=tuple(_moments(name, scheduler, steps, steps - running)),
+        generators=tuple(generators),
+        eta=eta,
+    )
+
+
+def _moments(name: str, scheduler: Any, steps: int, skipped: int) -> list[Moment]:
+    order, total = scheduler.order, steps - skipped
+    made: list[Moment] = []
+    for k in range(skipped, steps):
+        here, after = _levels(name, scheduler, k, steps)
+        made.append(Moment(k - skipped + 1, total, scheduler.timesteps[k * order], here, after))
+    return made
+
+
+def _levels(name: str, scheduler: Any, k: int, steps: int) -> tuple[Level, Level]:
+    """Where step k of the whole grid starts and ends."""
+    if name in BY_SIGMA:
+        i = k * scheduler.order
+        return tuple(Level.of_sigma(float(sigma)) for sigma in scheduler.sigmas[i : i + 2])  # type: ignore[return-value]
+    alphas, t = scheduler.alphas_cumprod, int(scheduler.timesteps[k])
+    here = Level.of_alpha(float(alphas[t]))
+    if name == "ddim":  # lands on t - 1000 // n, which need not be the next timestep
+        before = t - scheduler.config.num_train_timesteps // steps
+        final = scheduler.final_alpha_cumprod
+        return here, Level.of_alpha(float(alphas[before] if before >= 0 else final))
+    last = k == steps - 1
+    return here, CLEAN if last else Level.of_alpha(float(alphas[int(scheduler.timesteps[k + 1])]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A diffusers scheduler as a solver."""
+
+    name: str
+    scheduler: Any
+    prediction: Prediction
+    moments: Sequence[Moment]
+    generators: Generators = ()
+    eta: float = 0.0
+    _options: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        accepted = inspect.signature(self.scheduler.step).parameters
+        offered = {"generator": list(self.generators) or None, "eta": self.eta}
+        options = {key: value for key, value in offered.items() if key in accepted}
+        object.__setattr__(self, "_options", options)
+
+    @property
+    def multistep(self) -> bool:
+        return self.name in MULTISTEP
+
+    def part(self, begin: int, end: int, generators: Generators) -> "Scheduled":
+        """The same run's moments `begin`..`end` for another set of rows (one-step solvers only)."""
+        return replace(self, moments=self.moments[begin:end], generators=tuple(generators))
+
+    def prior(self, noise: Tensor) -> Tensor:
+        """Where plain generation starts, as in diffusers: the noise by its initial sigma."""
+        scale = float(self.scheduler.init_noise_sigma)
+        return noise * (scale * self.moments[0].here.signal if self._exploding else scale)
+
+    def __call__(self, predict: Predict, x: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+        output = predict(x, moment)
+        clean, _ = split(x, output, moment.here, self.prediction)
+        x = self._step(output, x, moment.here, moment.next, moment.t)
+        halfway = self.scheduler.order == 2 and moment.next.noise > 0
+        if halfway:  # Heun asks the network again where the first half landed
+            t = self.scheduler.timesteps[self.scheduler.step_index]
+            again = replace(moment, t=t, here=moment.next)
+            x = self._step(predict(x, again), x, moment.next, moment.next, t)
+        return x, clean
+
+    @property
+    def _exploding(self) -> bool:
+        return self.name in EXPLODING
+
+    def _step(self, output: Tensor, x: Tensor, here: Level, after: Level, t: Tensor) -> Tensor:
+        if not self._exploding:
+            return self.scheduler.step(output, t, x, return_dict=False, **self._options)[0]
+        self.scheduler.is_scale_input_called = True  # x came scaled; the flag only guards a warning
+        x = self.scheduler.step(output, t, x / here.signal, return_dict=False, **self._options)[0]
+        return x * after.signal
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """DDIM the other way, from the picture to its noise (Song et al., arXiv:2010.02502, eq. 13-14).
+
+    As in the field's inversion code the network is asked at the upper time with x at the lower.
+    """
+
+    prediction: Prediction
+    moments: Sequence[Moment]
+
+    def __call__(self, predict: Predict, x: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
+        clean, noise = split(x, predict(x, moment), moment.here, self.prediction)
+        return noised(clean, noise, moment.next), clean
+
+
+def ascent(
+    config: Config, steps: int, strength: float = 1.0, device: torch.device | str = "cpu"
+) -> Ascent:
+    """The moments of `make("ddim", …)` upwards: from where that walk ends to where it starts."""
+    down = make("ddim", config, steps, strength, device=device)
+    total = len(down.moments)
+    up = [
+        Moment(index, total, moment.t, moment.next, moment.here)
+        for index, moment in enumerate(reversed(down.moments), start=1)
+    ]
+    return Ascent(down.prediction, up)

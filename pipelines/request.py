@@ -1,0 +1,167 @@
+"""What a method is asked for, and what it gives back: pure data, without torch.
+
+A request's fields carry hints (`Annotated[float, Range(0, 1, 0.01)]`). The form is built from them,
+and the request validates itself by the same hints, so a value is described in one place only.
+Every refusal is a `ValueError` with one sentence for the person who gave the value.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
+
+from PIL import Image
+
+SCHEDULERS = {
+    "default": "the model's own",
+    "ddim": "DDIM",
+    "ddpm": "DDPM",
+    "euler": "Euler",
+    "euler_ancestral": "Euler ancestral",
+    "dpmpp_2m": "DPM++ 2M",
+    "unipc": "UniPC",
+    "heun": "Heun",
+    "lcm": "LCM",
+}
+
+MAX_WORDS_LENGTH = 2_000  # characters of a prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number in [low, high]; whole where `step` is an int."""
+
+    low: float
+    high: float
+    step: float
+    label: str
+    about: str = ""
+
+    def check(self, value: Any) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise ValueError(f"{self.label} must be a number, not {value!r:.40}.")
+        if isinstance(self.step, int) and value != int(value):
+            raise ValueError(f"{self.label} must be a whole number, not {value}.")
+        if not self.low <= value <= self.high:
+            raise ValueError(
+                f"{self.label} must lie between {self.low:g} and {self.high:g}, not {value:g}."
+            )
+
+    def clean(self, value: Any) -> float:
+        return int(value) if isinstance(self.step, int) else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of `options`: what a request holds → what a person reads."""
+
+    options: Mapping[str, str]
+    label: str
+    about: str = ""
+
+    def check(self, value: object) -> None:
+        if not isinstance(value, str) or value not in self.options:
+            raise ValueError(
+                f"{self.label} must be one of {', '.join(self.options)}, not {value!r:.40}."
+            )
+
+    def clean(self, value: Any) -> str:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Free text of at most MAX_WORDS_LENGTH characters."""
+
+    label: str
+    about: str = ""
+
+    def check(self, value: object) -> None:
+        if not isinstance(value, str):
+            raise ValueError(f"{self.label} must be text, not {type(value).__name__}.")
+        if len(value) > MAX_WORDS_LENGTH:
+            raise ValueError(
+                f"{self.label}: {len(value)} characters are too many; "
+                f"keep it under {MAX_WORDS_LENGTH}."
+            )
+
+    def clean(self, value: Any) -> str:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, or None where none is given."""
+
+    label: str
+    mode: str = "RGB"
+    about: str = ""
+
+    def check(self, value: object) -> None:
+        if value is not None and not isinstance(value, Image.Image):
+            raise ValueError(f"{self.label} must be a picture, not {type(value).__name__}.")
+
+    def clean(self, value: Any) -> Image.Image | None:
+        return value if value is None or value.mode == self.mode else value.convert(self.mode)
+
+
+Hint = Range | Choice | Words | Picture
+
+
+@cache
+def hints(request_type: type["Request"]) -> Mapping[str, Hint]:
+    """Field name → hint, in the order of the fields; fields without a hint are left out."""
+    annotated = get_type_hints(request_type, include_extras=True)
+    found: dict[str, Hint] = {}
+    for each in fields(request_type):
+        for hint in getattr(annotated[each.name], "__metadata__", ()):
+            if isinstance(hint, Range | Choice | Words | Picture):
+                found[each.name] = hint
+    return MappingProxyType(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """What every method takes. Validated when it is made; complete enough to repeat the picture."""
+
+    prompt: Annotated[str, Words("Words", "What the picture should show.")] = ""
+    negative_prompt: Annotated[str, Words("Without", "What the picture should not show.")] = ""
+    num_inference_steps: Annotated[
+        int, Range(1, 200, 1, "Steps", "More steps are slower and a little finer.")
+    ] = 50
+    guidance_scale: Annotated[
+        float,
+        Range(0.0, 30.0, 0.1, "Guidance", "How strictly the words are followed; 1 is not at all."),
+    ] = 7.5
+    scheduler: Annotated[str, Choice(SCHEDULERS, "Scheduler", "The way from noise to picture.")] = (
+        "default"
+    )
+    seed: Annotated[
+        int, Range(0, 2**32 - 1, 1, "Seed", "The same seed draws the same picture.")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(type(self)).items():
+            value = getattr(self, name)
+            hint.check(value)
+            object.__setattr__(self, name, hint.clean(value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """What a method returns.
+
+    `images` are RGB; `seeds` holds the seed of each; `notes` are figures about the run (numbers,
+    short texts, lists of words); `views` are further pictures by name.
+    """
+
+    images: list[Image.Image]
+    seeds: list[int]
+    notes: dict[str, Any] = field(default_factory=dict)
+    views: dict[str, Image.Image] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return iter(self.images)

@@ -1,0 +1,263 @@
+"""SDEdit: noise the painting part of the way, then denoise (Meng et al., arXiv:2108.01073).
+
+    x = q(x0, t0, e)                        the guide at the level of `strength`
+    for each step from t to u:              t0 down to 0
+        x = solver(x, t, u)
+        x = m x + (1 - m) q(x0, u, e)       with a mask: the kept part at the level just reached
+
+x0 is the latent of the guide (strokes, a photo with strokes or a pasted patch), m the mask
+(1 = edit), e one noise per picture. With `repeats` K the whole is done K times, each pass from the
+result of the former (Algorithm 4). Where we depart from the official code: there the kept part is
+put back at the level t *before* the step, one too noisy; and here it ends as x0 itself.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pipelines.core import masks, noise, preview, sizes, solvers, tokens
+from pipelines.core.bundle import Bundle
+from pipelines.core.guidance import guided
+from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
+from pipelines.core.schedule import Level, noised
+from pipelines.request import Edit, Picture, Range, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SDEdit(Request):
+    """A guide picture and how far to go from it."""
+
+    image: Annotated[Image.Image | None, Picture("Picture", about="Strokes, or a photo.")] = None
+    mask_image: Annotated[
+        Image.Image | None, Picture("Mask", mode="L", about="White: may change. Black: stays.")
+    ] = None
+    strength: Annotated[
+        float, Range(0.0, 1.0, 0.01, "Strength", "0 keeps the strokes, 1 follows the words alone.")
+    ] = 0.7
+    eta: Annotated[
+        float, Range(0.0, 1.0, 0.05, "Eta", "DDIM only: 0 is deterministic, 1 draws new noise.")
+    ] = 0.0
+    repeats: Annotated[
+        int, Range(1, 8, 1, "Repeats", "Each pass starts from the result of the former.")
+    ] = 1
+    num_images: Annotated[int, Range(1, 8, 1, "Pictures", "Variations with seeds in a row.")] = 1
+    strengths: tuple[float, ...] = ()  # several at once, one picture each; `strength` is not read
+
+    def __post_init__(self) -> None:
+        Request.__post_init__(self)
+        if self.image is None:
+            raise ValueError("Give a picture: paint something first, or choose a photo.")
+        if self.mask_image is not None and self.mask_image.size != self.image.size:
+            raise ValueError(
+                f"The mask is {self.mask_image.width}×{self.mask_image.height} pixels and the "
+                f"picture {self.image.width}×{self.image.height}; they must be of one size."
+            )
+        if len(self.strengths) > 8:
+            raise ValueError(f"At most 8 strengths run at once, not {len(self.strengths)}.")
+        if self.strengths and self.num_images > 1:
+            raise ValueError("Several strengths or several pictures, not both at once.")
+        if self.eta and self.scheduler not in ("ddim", "default"):
+            raise ValueError("Eta is for DDIM; set it to 0 or choose DDIM as the scheduler.")
+        for each in self.strengths:
+            Range(0.0, 1.0, 0.01, "Strength").check(each)
+
+
+def sdedit(bundle: Bundle, request: SDEdit) -> Run:
+    """Refine `request.image`, yielding each step.
+
+    Returns one picture per seed (or per strength of the sweep). Without a mask it has the size
+    the model works at; with one, the original's size, and the original's pixels outside the mask.
+    """
+    original, mask = request.image, request.mask_image
+    assert original is not None  # the request saw to it
+    strengths = request.strengths or (request.strength,) * request.num_images
+    alike = bool(request.strengths)  # a sweep's rows share one seed
+    seeds = noise.seeds(request.seed, 1) * len(strengths) if alike else None
+    seeds = seeds or noise.seeds(request.seed, request.num_images)
+    if mask is not None and masks.empty(mask):
+        untouched = [original.copy() for _ in seeds]
+        return Edit(untouched, seeds, {"note": "The mask is empty, so nothing changed."})
+
+    size = sizes.fit(original.size, bundle.size, bundle.multiple)
+    guide = original if original.size == size else original.resize(size, Image.Resampling.LANCZOS)
+    before = guide if mask is None else original
+    small_mask = None if mask is None else mask.resize(size, Image.Resampling.BOX)
+
+    generators = noise.generators(seeds)
+    source = bundle.encode(guide, generators)  # [B, C, h, w]
+    cells = None if mask is None else masks.cells(mask, *source.shape[-2:]).to(source.device)
+    words = bundle.embed(request.prompt, size)
+    without = bundle.embed(request.negative_prompt, size, negative=True)
+    predict = guided(bundle, words, without, request.guidance_scale)
+
+    def view(rows: Sequence[int], clean: Tensor) -> Views:
+        drawn = preview.pictures(bundle, clean)
+        if small_mask is not None:
+            drawn = [masks.paste(guide, each, small_mask) for each in drawn]
+        return {str(row): each for row, each in zip(rows, drawn, strict=True)}
+
+    latents = source
+    for number in range(1, request.repeats + 1):
+        refining = _Pass(
+            phase="denoising" if request.repeats == 1 else f"pass {number} of {request.repeats}",
+            request=request,
+            config=bundle.scheduler_config,
+            predict=predict,
+            start=latents,
+            source=source,
+            e=noise.draw(generators, source.shape[1:], source.device),
+            generators=generators,
+            cells=cells,
+            view=view,
+        )
+        latents = yield from refining.run(strengths)
+
+    pictures = [
+        before.copy()
+        if strength == 0
+        else picture
+        if mask is None
+        else masks.paste(original, picture, mask)
+        for picture, strength in zip(bundle.decode(latents), strengths, strict=True)
+    ]
+    notes = _notes(bundle, request, strengths, guide, pictures)
+    return Edit(pictures, seeds, notes, {"before": before})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass from noise to picture, for rows that may start at different levels."""
+
+    phase: str
+    request: SDEdit
+    config: solvers.Config
+    predict: Predict
+    start: Tensor  # [B, C, h, w], what is noised
+    source: Tensor  # [B, C, h, w], what is kept outside the mask
+    e: Tensor  # [B, C, h, w], the noise
+    generators: noise.Generators
+    cells: Tensor | None  # [1, 1, h, w], 1 = edit
+    view: Callable[[Sequence[int], Tensor], Views]
+
+    def run(self, strengths: Sequence[float]) -> Walk:
+        """Returns all rows, in order; a row of strength 0 as it was."""
+        done = self.start.clone()
+        falling = sorted(set(strengths) - {0.0}, reverse=True)
+        if not falling:
+            return done
+        rows_at = {s: [i for i, each in enumerate(strengths) if each == s] for s in falling}
+        first = self._solver(falling[0], rows_at[falling[0]])
+        if first.multistep:  # what a step remembers is its own row's: one strength after another
+            for strength in falling:
+                rows = rows_at[strength]
+                solver = self._solver(strength, rows)
+                phase = self.phase if len(falling) == 1 else f"strength {strength:g}"
+                x = self._noised(rows, solver.moments[0].here)
+                done[rows] = yield from self._walk(x, solver, rows, phase)
+            return done
+
+        rows: list[int] = []  # one batch; each strength joins where the walk reaches its level
+        x = self.start[:0]
+        longest = len(first.moments)
+        begins = [longest - solvers.count(self.request.num_inference_steps, s) for s in falling]
+        for strength, (begin, end) in zip(falling, pairwise([*begins, longest]), strict=True):
+            joining = rows_at[strength]
+            x = torch.cat([x, self._noised(joining, first.moments[begin].here)])
+            rows = rows + joining
+            part = first.part(begin, end, [self.generators[row] for row in rows])
+            x = yield from self._walk(x, part, rows, self.phase)
+        done[rows] = x
+        return done
+
+    def _solver(self, strength: float, rows: Sequence[int]) -> solvers.Scheduled:
+        return solvers.make(
+            self.request.scheduler,
+            self.config,
+            self.request.num_inference_steps,
+            strength,
+            generators=[self.generators[row] for row in rows],
+            eta=self.request.eta,
+            corrector=self.cells is None or masks.hard(self.cells),
+            device=self.start.device,
+        )
+
+    def _noised(self, rows: Sequence[int], level: Level) -> Tensor:
+        return noised(self.start[rows], self.e[rows], level)
+
+    def _walk(self, x: Tensor, solver: solvers.Scheduled, rows: Sequence[int], phase: str) -> Walk:
+        return walk(x, self.predict, solver, self._revise(rows), phase, partial(self.view, rows))
+
+    def _revise(self, rows: Sequence[int]) -> Revise | None:
+        """The kept part at the level just reached, and the source itself at the end."""
+        cells = self.cells
+        if cells is None:
+            return None
+        source, drawn = self.source[rows], self.e[rows]
+
+        def revise(x: Tensor, moment: Moment) -> Tensor:
+            end = moment.index == moment.total
+            kept = source if end else noised(source, drawn, moment.next)
+            return cells * x + (1 - cells) * kept
+
+        return revise
+
+
+def _notes(
+    bundle: Bundle,
+    request: SDEdit,
+    strengths: Sequence[float],
+    guide: Image.Image,
+    pictures: Sequence[Image.Image],
+) -> dict[str, Any]:
+    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    steps = [solvers.count(request.num_inference_steps, each) for each in strengths]
+    text = f"{request.prompt} {request.negative_prompt}"
+    return {
+        "scheduler": ran,
+        "strengths": list(strengths),
+        "steps": [each * request.repeats for each in steps],
+        "distance_to_guide": [_distance(guide, picture) for picture in pictures],
+        "unknown_words": tokens.unknown(bundle, text),
+        "lost_words": tokens.lost(bundle, request.prompt)
+        + tokens.lost(bundle, request.negative_prompt),
+        **({"note": note} if note else {}),
+    }
+
+
+def _distance(guide: Image.Image, picture: Image.Image) -> float:
+    """L2 between two pictures in [0, 1], summed over pixels: the paper's faithfulness."""
+    small = picture if picture.size == guide.size else picture.resize(guide.size)
+    difference = np.asarray(guide, np.float32) - np.asarray(small, np.float32)
+    return float(np.linalg.norm(difference) / 255)
+
+
+def strokes(image: Image.Image, kernel: int = 23, colors: int = 6) -> Image.Image:
+    """A picture as somebody would paint it with a broad brush (the paper's stroke simulator).
+
+    A median filter of `kernel` pixels (for a 256-pixel picture; it grows with the picture), then a
+    palette of `colors`.
+    """
+    rgb = image.convert("RGB")
+    wide = max(1, round(kernel * math.sqrt(rgb.width * rgb.height) / 256)) | 1  # odd
+    smooth = cv2.medianBlur(np.asarray(rgb), wide)
+    return Image.fromarray(smooth).quantize(colors, dither=Image.Dither.NONE).convert("RGB")
+
+
+def halved(
+    strength: float, low: float, high: float, towards: Literal["strokes", "realistic"]
+) -> tuple[float, float, float]:
+    """The user's binary search for t0: the next strength, and what is left of [low, high].
+
+    "strokes" keeps what lies below the present strength, "realistic" what lies above.
+    """
+    low, high = (low, strength) if towards == "strokes" else (strength, high)
+    return (low + high) / 2, low, high

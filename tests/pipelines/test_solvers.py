@@ -1,0 +1,202 @@
+"""Closed forms: toys whose right answer is known, for every solver of the list."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipelines.core import noise, solvers
+from pipelines.core.inversion import invert
+from pipelines.core.sampling import Moment, Step, walk
+from pipelines.core.schedule import CLEAN, Level, noised, split
+from tests import toys
+
+DETERMINISTIC = {"ddim": 1, "euler": 1, "dpmpp_2m": 2, "unipc": 2, "heun": 2}  # name → order
+CASES = [
+    (name, kind)
+    for kind, config in toys.CONFIGS.items()
+    for name in solvers.CLASSES
+    if name in solvers.offered(config)
+]
+
+
+def finish(steps: Iterator[Step]) -> Tensor:
+    """Run a walk to its end."""
+    *_, last = steps
+    return last.latents
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+@pytest.mark.parametrize("strength", [0.05, 0.6, 1.0])
+def test_a_point_mass_is_sampled_exactly(name: str, kind: str, strength: float) -> None:
+    config = toys.CONFIGS[kind]
+    y = torch.tensor([[[[1.5, -0.5], [0.25, -2.0]]]])
+    generators = noise.generators([1, 2])
+    solver = solvers.make(name, config, 12, strength, generators=generators)
+    e = noise.draw(generators, y.shape[1:])
+    x = noised(torch.zeros_like(y), e, solver.moments[0].here)
+    end = finish(walk(x, toys.point_mass(y, solver.prediction), solver))
+    assert solver.moments[-1].next == CLEAN
+    torch.testing.assert_close(end, y.expand(2, -1, -1, -1), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "order"), DETERMINISTIC.items())
+def test_a_gaussian_is_carried_at_the_stated_order(name: str, order: int) -> None:
+    """The ODE scales x from the spread at one level to the spread at another: seen half way, where
+    the levels still lie close, twice the steps divide the error by 2^order."""
+    deviation = 0.5
+    errors = []
+    for steps in (40, 80):
+        solver = solvers.make(name, toys.V, steps)
+        x = torch.linspace(-1, 1, 9).reshape(1, 1, 3, 3)
+        truth = toys.gaussian(deviation, solver.prediction)
+        *_, half = islice(walk(x, truth, solver), steps // 2)
+        levels = solver.moments[0].here, half.moment.next
+        start, end = (toys.gaussian_spread(level, deviation) for level in levels)
+        errors.append(float((half.latents - x * end / start).abs().max()))
+    assert errors[1] < errors[0] / 2 ** (order - 0.3), errors
+    assert errors[1] < 0.02
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_a_gaussian_comes_out_with_its_spread(name: str) -> None:
+    solver = solvers.make(name, toys.V, 50)
+    x = torch.linspace(-1, 1, 9).reshape(1, 1, 3, 3)
+    end = finish(walk(x, toys.gaussian(0.5, solver.prediction), solver))
+    exact = x * 0.5 / toys.gaussian_spread(solver.moments[0].here, 0.5)
+    torch.testing.assert_close(end, exact, atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_levels_are_those_the_scheduler_uses(name: str, kind: str) -> None:
+    """Each step starts where the one before ended, except where DDIM's own grid does not."""
+    solver = solvers.make(name, toys.CONFIGS[kind], 10)
+    assert [moment.index for moment in solver.moments] == list(range(1, 11))
+    for before, after in zip(solver.moments, solver.moments[1:], strict=False):
+        assert before.next.noise < before.here.noise
+        assert after.here.noise == pytest.approx(before.next.noise, abs=2e-2)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_what_revise_returns_is_where_the_next_step_starts(name: str, kind: str) -> None:
+    """A revise that puts the source at the next level everywhere: each call sees just that."""
+    config = toys.CONFIGS[kind]
+    generators = noise.generators([3])
+    solver = solvers.make(name, config, 6, generators=generators, corrector=False)
+    source, e = torch.full((1, 1, 2, 2), 0.7), noise.draw(generators, (1, 2, 2))
+    expected = noised(source, e, solver.moments[0].here)
+    seen: list[tuple[Tensor, Tensor]] = []
+    truth = toys.point_mass(torch.zeros(1, 1, 2, 2), solver.prediction)
+
+    def predict(x: Tensor, moment: Moment) -> Tensor:
+        if moment in solver.moments:  # not Heun's second half
+            seen.append((x, expected))
+        return truth(x, moment)
+
+    def revise(x: Tensor, moment: Moment) -> Tensor:
+        nonlocal expected
+        expected = noised(source, e, moment.next)
+        return expected
+
+    end = finish(walk(expected, predict, solver, revise))
+    assert len(seen) == 6
+    for x, revised in seen:
+        torch.testing.assert_close(x, revised)
+    torch.testing.assert_close(end, expected)
+
+
+def test_unipcs_corrector_forgets_a_soft_revise() -> None:
+    """With the corrector on, a soft revise is forgotten: the reason for `corrector=False`."""
+    e, source = noise.draw(noise.generators([4]), (1, 2, 2)), torch.ones(1, 1, 2, 2)
+    truth = toys.gaussian(0.5, "v_prediction")
+
+    def revise(x: Tensor, moment: Moment) -> Tensor:
+        return (x + noised(source, e, moment.next)) / 2
+
+    def run(corrector: bool) -> Tensor:
+        return finish(walk(e, truth, solvers.make("unipc", toys.V, 8, corrector=corrector), revise))
+
+    assert (run(corrector=True) - run(corrector=False)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_split_undoes_the_parametrisation(prediction: str) -> None:
+    level = Level.of_alpha(0.3)
+    clean, e = torch.randn(2, 3), torch.randn(2, 3)
+    x = noised(clean, e, level)
+    output = toys.output_of(clean, x, level, prediction)  # type: ignore[arg-type]
+    found = split(x, output, level, prediction)  # type: ignore[arg-type]
+    torch.testing.assert_close(found[0], clean, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found[1], e, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("prediction", ["v_prediction", "sample"])
+def test_split_is_defined_where_the_signal_is_zero(prediction: str) -> None:
+    x, output = torch.randn(3), torch.randn(3)
+    clean, e = split(x, output, Level(0.0, 1.0), prediction)  # type: ignore[arg-type]
+    torch.testing.assert_close(clean, -output if prediction == "v_prediction" else output)
+    torch.testing.assert_close(e, x)
+
+
+def test_inversion_round_trip_improves_with_the_steps() -> None:
+    deviation, x = 0.5, torch.linspace(-1, 1, 9).reshape(1, 1, 3, 3)
+    errors = []
+    for steps in (25, 100):
+        up = solvers.ascent(toys.V, steps)
+        truth = toys.gaussian(deviation, up.prediction)
+        trajectory: list[Tensor] = []
+        top = finish(invert(x, truth, up, trajectory))
+        assert len(trajectory) == steps + 1
+        assert torch.equal(trajectory[0], x)
+        assert torch.equal(trajectory[-1], top)
+        back = finish(walk(top, truth, solvers.make("ddim", toys.V, steps)))
+        errors.append(float((back - x).abs().max()))
+    assert errors[1] < errors[0] / 3, errors
+
+
+@pytest.mark.parametrize("name", solvers.CLASSES)
+def test_a_row_does_not_depend_on_its_neighbours(name: str) -> None:
+    def run(seeds: list[int]) -> Tensor:
+        generators = noise.generators(seeds)
+        solver = solvers.make(name, toys.V, 5, generators=generators)
+        x = noise.draw(generators, (1, 4, 4))
+        return finish(walk(x, toys.gaussian(0.7, solver.prediction), solver))
+
+    together = run([11, 12, 13])
+    for row, seed in enumerate((11, 12, 13)):
+        torch.testing.assert_close(together[row : row + 1], run([seed]), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "expected"),
+    [(20, 0.0, 0), (20, 0.01, 1), (20, 0.7, 14), (50, 0.29, 14), (20, 1.0, 20), (1, 0.5, 1)],
+)
+def test_steps_are_counted_as_in_diffusers(steps: int, strength: float, expected: int) -> None:
+    assert solvers.count(steps, strength) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "options", "sentence"),
+    [
+        ("heun", toys.V_ZERO, {}, "zero terminal SNR"),
+        ("euler", toys.V, {"eta": 0.5}, "choose DDIM"),
+        ("lcm", toys.V, {"steps": 60}, "at most 50 steps"),
+        ("ddim", {**toys.EPSILON, "rescale_betas_zero_snr": True}, {}, "cannot predict epsilon"),
+    ],
+)
+def test_what_cannot_run_is_refused_with_a_sentence(
+    name: str, config: solvers.Config, options: dict[str, Any], sentence: str
+) -> None:
+    settings: dict[str, Any] = {"steps": 10, **options}
+    with pytest.raises(ValueError, match=sentence):
+        solvers.make(name, config, **settings)
+
+
+def test_an_unknown_default_becomes_dpmpp_2m_with_a_note() -> None:
+    name, note = solvers.resolve("default", {"_class_name": "PNDMScheduler"})
+    assert name == "dpmpp_2m"
+    assert "PNDMScheduler" in note
+    assert solvers.resolve("default", toys.V) == ("ddim", "")
