@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from pipelines.core.sampling import Moment, Predict
 from pipelines.core.schedule import Level, Prediction
@@ -101,6 +107,28 @@ def tiny_pipeline(
     return StableDiffusionPipeline(**parts, requires_safety_checker=False)
 
 
+def tiny_xl_pipeline(folder: Path) -> StableDiffusionXLPipeline:
+    """The same with SDXL's two text encoders, pooled words and sizes."""
+    torch.manual_seed(1)
+    small = tiny_pipeline(
+        folder,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+        cross_attention_dim=64,
+    )
+    return StableDiffusionXLPipeline(
+        vae=small.vae,
+        unet=small.unet,
+        text_encoder=small.text_encoder,
+        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        tokenizer=small.tokenizer,
+        tokenizer_2=small.tokenizer,
+        scheduler=small.scheduler,
+        add_watermarker=False,
+    )
+
+
 def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
     """CLIP's own tokenizer over a vocabulary of letters."""
     letters = "abcdefghijklmnopqrstuvwxyz0123456789,."
@@ -121,6 +149,7 @@ def _text_config() -> CLIPTextConfig:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=16,
+        projection_dim=32,
         bos_token_id=76,
         eos_token_id=77,
         pad_token_id=77,

@@ -1,13 +1,18 @@
 """The same latents, scheduler and weights give what diffusers' own pipelines give."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+)
 from PIL import Image
 from torch import Tensor
 
@@ -130,6 +135,29 @@ def test_image_to_image_is_diffusers(
         seed=9,
     )
     compare(name, [step.latents for step in sdedit(bundle, request)], kept)
+
+
+@pytest.mark.parametrize("negative", ["", "dark"])
+def test_image_to_image_is_diffusers_for_xl(tmp_path: Path, negative: str) -> None:
+    pipe = toys.tiny_xl_pipeline(tmp_path)
+    parts = {**pipe.components, "force_zeros_for_empty_prompt": True, "add_watermarker": False}
+    image_to_image: Any = StableDiffusionXLImg2ImgPipeline(**parts)
+    image_to_image.set_progress_bar_config(disable=True)
+    guide = Image.effect_noise((32, 32), 90).convert("RGB")
+    settings: dict[str, Any] = {"strength": 0.7, "num_inference_steps": 5, "guidance_scale": 3.0}
+    theirs_ = image_to_image(
+        WORDS,
+        image=guide,
+        negative_prompt=negative or None,
+        generator=torch.Generator().manual_seed(2),
+        output_type="latent",
+        **settings,
+    ).images
+
+    bundle = Bundle.of(pipe)
+    request = SDEdit(image=guide, prompt=WORDS, negative_prompt=negative, seed=2, **settings)
+    ours = [step.latents for step in sdedit(bundle, request)][-1]
+    assert (ours - theirs_).abs().max() <= BOUND * theirs_.abs().max()
 
 
 @pytest.mark.parametrize("name", NAMES)
