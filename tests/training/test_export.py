@@ -1,0 +1,113 @@
+"""Laws of the exported folder: stock diffusers opens it offline and draws; we can read it back."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from training import autoencoder, denoiser, examples, export, tokenizer
+
+WIDTHS = (16, 16, 32)
+SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "postcard"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model")
+    (out / "README.md").write_text("kept")
+    torch.manual_seed(0)
+    export.write(autoencoder.build(), denoiser.build(WIDTHS), out)
+    export.write(autoencoder.build(), denoiser.build(WIDTHS), out)  # over an older one
+    return out
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("asked for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.usefixtures("offline")
+def test_stock_diffusers_loads_it_and_draws(folder: Path):
+    pipeline = StableDiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        "a red house", height=64, width=64, num_inference_steps=2, output_type="np"
+    ).images[0]
+    assert image.shape == (64, 64, 3)
+    assert np.isfinite(image).all()
+    assert pipeline.safety_checker is None
+    assert pipeline.vae_scale_factor == 8
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.skipif(not export.exists(SHIPPED), reason="no model has been exported yet")
+def test_the_shipped_model_follows_its_words():
+    pipeline = StableDiffusionPipeline.from_pretrained(SHIPPED)
+    pipeline.set_progress_bar_config(disable=True)
+    night, day = (
+        pipeline(
+            f"a meadow {time}",
+            height=128,
+            width=128,
+            num_inference_steps=5,
+            guidance_scale=3.0,
+            generator=torch.Generator().manual_seed(0),
+            output_type="np",
+        ).images[0]
+        for time in ("at night", "by day")
+    )
+    assert day.mean() > night.mean() + 0.1
+    sky, ground = day[:40].mean((0, 1)), day[90:].mean((0, 1))
+    assert sky[2] > sky[1] > sky[0]  # blue above
+    assert ground[1] > max(ground[0], ground[2])  # green below
+
+
+def test_what_is_read_back_is_what_was_written(folder: Path):
+    vae, networks = export.read(folder, torch.device("cpu"))
+    stock = StableDiffusionPipeline.from_pretrained(folder)
+    for ours, theirs in ((vae, stock.vae), (networks.unet, stock.unet)):
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(mine, other)
+            assert torch.equal(mine, mine.half().float())  # half precision on disk
+
+
+def test_writing_again_keeps_what_is_not_ours(folder: Path):
+    assert (folder / "README.md").read_text() == "kept"
+    assert not (folder / ".fresh").exists()
+
+
+def test_the_card_fits_the_model(folder: Path):
+    card = json.loads((folder / "studio.json").read_text())
+    words = StableDiffusionPipeline.from_pretrained(folder).tokenizer
+    for group in card["vocabulary"].values():
+        assert words.unk_token_id not in words(" ".join(group)).input_ids
+    assert card["size"] == 256
+    assert 0 < card["defaults"]["strength"] <= 1
+
+
+@pytest.mark.skipif(not export.exists(SHIPPED), reason="no model has been exported yet")
+def test_the_shipped_folder_is_small_and_all_in_small_files():
+    sizes = [file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()]
+    assert sum(sizes) <= 36e6
+    assert max(sizes) <= 14.5e6
+
+
+def test_examples_are_painted_alike_every_time_in_known_words(tmp_path: Path):
+    written = examples.write(tmp_path)
+    listing = json.loads((tmp_path / "paint.json").read_text())
+    assert len(listing) == len(written) >= 8
+    words = tokenizer.build()
+    for sketch, entry in zip(examples.SKETCHES, listing, strict=True):
+        assert (tmp_path / entry["image"]).is_file()
+        assert words.unk_token_id not in words(entry["prompt"]).input_ids
+        assert np.array_equal(examples.paint(sketch), examples.paint(sketch))

@@ -1,0 +1,77 @@
+"""Laws of training against the clock: it learns, it ends at rate zero, it goes on where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from training.run import Run
+
+
+class Toy(nn.Module):
+    """One weight; its loss is the squared distance to 3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def loss(self) -> torch.Tensor:
+        return ((self.weight - 3) ** 2).sum()
+
+
+def make(path: Path, toy: Toy, seconds: float = 60.0) -> Run:
+    return Run(toy, path / "toy.pt", seconds / 60, lambda fraction: 0.1 * (1 - fraction), workers=2)
+
+
+def test_it_descends_and_the_average_follows(tmp_path: Path):
+    toy = Toy()
+    run = make(tmp_path, toy)
+    for step, _ in enumerate(run.steps()):
+        run.descend([toy.loss, toy.loss])
+        if step == 150:
+            break
+    assert toy.weight.item() == pytest.approx(3, abs=0.2)
+    averaged = run.averaged(Toy())
+    assert 0 < averaged.weight.item() < 3.5
+    assert averaged.weight.item() != toy.weight.item()
+
+
+def test_pieces_count_like_one_batch(tmp_path: Path):
+    one, cut = Toy(), Toy()
+    make(tmp_path, one).descend([lambda: one.loss() + 2 * one.weight.sum()])
+    make(tmp_path, cut).descend(
+        [lambda: cut.loss() + 4 * cut.weight.sum(), lambda: cut.loss() + 0 * cut.weight.sum()]
+    )
+    assert torch.equal(one.weight, cut.weight)
+    assert torch.equal(one.weight.grad, cut.weight.grad)
+
+
+def test_it_ends_with_its_time_and_not_before(tmp_path: Path):
+    toy = Toy()
+    run = make(tmp_path, toy, seconds=0.3)
+    for _ in run.steps():
+        run.descend([toy.loss])
+    assert run.fraction == 1
+    assert run.elapsed >= 0.3
+    assert run.rate(run.fraction) == 0
+
+
+def test_it_resumes_where_it_was(tmp_path: Path):
+    toy = Toy()
+    run = make(tmp_path, toy, seconds=0.2)
+    for _ in run.steps():
+        run.descend([toy.loss])
+    again = Toy()
+    resumed = make(tmp_path, again, seconds=0.4)
+    assert (resumed.step, resumed.elapsed) == (run.step, run.elapsed)
+    assert torch.equal(again.weight, toy.weight)
+    assert torch.equal(resumed.average[0], run.average[0])
+    assert 0.4 < resumed.fraction < 1
+
+
+def test_a_finished_run_does_nothing_more(tmp_path: Path):
+    toy = Toy()
+    assert list(make(tmp_path, toy, seconds=0).steps()) == []

@@ -1,0 +1,91 @@
+"""Laws of the captions and the tokenizer: true, known word by word, and placed in the text."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from training import tokenizer
+from training.captions import caption, chips, phrase, vocabulary
+from training.scene import Scene, Thing, sample
+
+SCENE = Scene("sunset", "meadow", "snowy mountains", Thing("house", "red"), True, True, seed=1)
+
+
+def test_the_canonical_caption_names_everything():
+    assert caption(SCENE) == (
+        "a red house on a meadow near snowy mountains with the sun and clouds at sunset"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"thing": None}, "house"),
+        ({"mountains": "none"}, "mountains"),
+        ({"light": False}, "sun"),
+        ({"clouds": False}, "clouds"),
+    ],
+    ids=str,
+)
+def test_a_caption_never_names_what_is_not_there(changes: dict[str, object], word: str):
+    fields = {field: getattr(SCENE, field) for field in Scene.__slots__} | changes
+    scene = Scene(**fields)
+    rng = np.random.default_rng(0)
+    for text in [caption(scene), *(phrase(scene, rng) for _ in range(30))]:
+        assert word not in text.split()
+
+
+def test_phrases_vary():
+    rng = np.random.default_rng(0)
+    assert len({phrase(SCENE, rng) for _ in range(60)}) > 25
+
+
+def test_every_word_of_every_phrase_is_known_and_every_known_word_is_used():
+    rng = np.random.default_rng(0)
+    spoken = set()
+    for _ in range(3000):
+        spoken |= set(re.findall(r"[a-z]+", phrase(sample(rng), rng)))
+    assert spoken == set(vocabulary())
+
+
+def test_phrases_fit_the_text_encoder():
+    rng = np.random.default_rng(1)
+    words = tokenizer.build()
+    texts = [phrase(sample(rng), rng) for _ in range(500)]
+    assert max(len(ids) for ids in words(texts).input_ids) <= tokenizer.LENGTH
+
+
+def test_chips_are_known_words():
+    words = tokenizer.build()
+    for group in chips().values():
+        for chip in group:
+            assert words.unk_token_id not in words(chip).input_ids, chip
+
+
+def test_unknown_words_are_marked_in_their_place():
+    words = tokenizer.build()
+    text = "A Red zeppelin, on SNOW"
+    coded = words(text, return_offsets_mapping=True)
+    spans = [text[start:end] for start, end in coded.offset_mapping[1:-1]]
+    assert spans == ["A", "Red", "zeppelin", ",", "on", "SNOW"]
+    unknown = [ids == words.unk_token_id for ids in coded.input_ids[1:-1]]
+    assert unknown == [False, False, True, False, False, False]
+
+
+def test_a_text_is_wrapped_and_padded():
+    words = tokenizer.build()
+    ids = words("a red house", padding="max_length").input_ids
+    assert len(ids) == words.model_max_length == 24
+    assert (ids[0], ids[4]) == (words.bos_token_id, words.eos_token_id)
+    assert set(ids[5:]) == {words.pad_token_id}
+    assert (
+        len({words.bos_token_id, words.eos_token_id, words.pad_token_id, words.unk_token_id}) == 4
+    )
+
+
+def test_too_long_a_text_is_cut():
+    words = tokenizer.build()
+    assert len(words("red " * 50, truncation=True).input_ids) == 24

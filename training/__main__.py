@@ -1,0 +1,114 @@
+"""`python -m training`: draw the world, train the autoencoder, train the denoiser, export.
+
+Every stage resumes: what lies under `--state` is not done again. With an empty state and a model
+already in `--out`, training goes on from that model's weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training import album, autoencoder, denoiser, export, latents, memory, sheets
+from training.presets import PRESETS, Preset
+from training.progress import open_log, say
+
+STAGES = ("album", "autoencoder", "denoiser")
+
+
+def main() -> None:
+    options = _options()
+    preset = replace(
+        PRESETS[options.preset],
+        **{name: value for name in MINUTES if (value := getattr(options, name)) is not None},
+    )
+    open_log(options.state / "log")
+    (options.state / "pid").write_text(f"{os.getpid()}\n")
+    memory.keep()
+    torch.set_num_threads(1)  # the pieces of a batch are what runs side by side
+    torch.manual_seed(0)
+    if "album" in options.stages:
+        album.fill(options.state / "album", preset.postcards, preset.generics, os.cpu_count() or 1)
+    vae = _autoencoder(preset, options)
+    if "denoiser" in options.stages:
+        export.write(vae, _denoiser(preset, options, vae), options.out)
+        say(f"export: final, {options.out}")
+
+
+MINUTES = ("autoencoder_minutes", "denoiser_minutes")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--out", type=Path, default=Path("assets/models/postcard"))
+    parser.add_argument(
+        "--state", type=Path, default=Path("~/.cache/pentimento/training").expanduser()
+    )
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    for name in MINUTES:
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=float, help="wall-clock budget; the preset's by default")
+    return parser.parse_args()
+
+
+def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.AutoencoderTiny:
+    """The trained autoencoder; where its stage is left out, as far as it got."""
+    device = torch.device(preset.device)
+    fresh = not (options.state / "autoencoder.pt").exists()
+    if fresh and export.exists(options.out):
+        start = export.read(options.out, device)[0]
+    else:
+        start = autoencoder.build().to(device)
+    minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
+    if fresh and not minutes:
+        return start.eval()
+    vae = autoencoder.train(
+        options.state / "album", options.state, minutes, preset.autoencoder, start
+    )
+    sheets.reconstructions(vae, options.state / "sheets" / "autoencoder.jpg")
+    say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
+    return vae
+
+
+def _denoiser(
+    preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny
+) -> denoiser.Denoiser:
+    device = torch.device(preset.device)
+    start = denoiser.build(preset.denoiser.widths).to(device)
+    fresh = not (options.state / "denoiser.pt").exists()
+    if fresh and export.exists(options.out):
+        shipped = export.read(options.out, device)[1]
+        if tuple(shipped.unet.config.block_out_channels) == preset.denoiser.widths:
+            say(f"denoiser: going on from {options.out}")
+            start = shipped
+
+    def pictures(size: int) -> np.ndarray:
+        count = preset.encoded[size == denoiser.WHOLE]
+        shelf = options.state / "album"
+        return latents.cached(vae, shelf, options.state, size, count, preset.denoiser.workers)
+
+    def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
+        export.write(vae, networks, options.out)
+        size = denoiser.SMALL if fraction < denoiser.SMALL_UNTIL else denoiser.WHOLE
+        path = options.state / "sheets" / f"denoiser-{fraction:.2f}.jpg"
+        sheets.samples(export.assemble(vae, networks), path, size)
+        say(f"export: at {fraction:.0%} of the denoiser's time; see {path}")
+
+    return denoiser.train(
+        pictures,
+        options.state,
+        preset.denoiser_minutes,
+        preset.denoiser,
+        start,
+        denoiser.Milestone(preset.milestone_minutes, milestone),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The rendered pictures on disk: shards of uint8, drawn once, in parallel, resumable.
+
+Picture i is always the scene `scene_of(i)`, so captions and masks need no file of their own. A
+shard exists only when it is whole (it is written aside and moved into place).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training import textures
+from training.progress import say
+from training.scene import Scene, sample
+from training.world import render
+
+SHARD = 500  # pictures in a file
+GENERIC_SIZE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One shard to draw, in any process."""
+
+    folder: Path
+    start: int
+    count: int
+    draw: Callable[[int], np.ndarray]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.start:06d}.npy"
+
+    def run(self) -> Path:
+        cv2.setNumThreads(1)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        pictures = np.stack([self.draw(self.start + i) for i in range(self.count)])
+        aside = self.path.with_suffix(".part")
+        with aside.open("wb") as file:
+            np.save(file, pictures)
+        aside.rename(self.path)
+        return self.path
+
+
+def scene_of(index: int, held_out: bool = False) -> Scene:
+    """The scene of picture `index` in the training split, or in the held-out one."""
+    return sample(np.random.default_rng([index, int(held_out)]), held_out)
+
+
+def fill(folder: Path, postcards: int, generics: int, processes: int) -> None:
+    """Draw every shard that is missing, generic pictures first, postcards after."""
+    jobs = [Job(folder / "generic", start, SHARD, generic) for start in range(0, generics, SHARD)]
+    jobs += [
+        Job(folder / "postcard", start, SHARD, postcard) for start in range(0, postcards, SHARD)
+    ]
+    missing = [job for job in jobs if not job.path.exists()]
+    say(f"album: {len(missing)} of {len(jobs)} shards to draw")
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        for number, path in enumerate(pool.map(Job.run, missing), 1):
+            say(f"album: {path.parent.name} {path.name} drawn ({number} of {len(missing)})")
+
+
+def load(folder: Path) -> list[np.ndarray]:
+    """The shards drawn so far, in order, memory-mapped [SHARD, h, w, 3] uint8."""
+    return [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
+
+
+def postcard(index: int) -> np.ndarray:
+    """Training picture `index`, [256, 256, 3] uint8."""
+    return render(scene_of(index)).image
+
+
+def generic(index: int) -> np.ndarray:
+    """Generic picture `index`, [128, 128, 3] uint8."""
+    return textures.generic(np.random.default_rng([index, 7]), GENERIC_SIZE)
+
+
+def held_out(count: int) -> np.ndarray:
+    """The first held-out postcards, [count, 256, 256, 3] uint8."""
+    return np.stack([render(scene_of(i, held_out=True)).image for i in range(count)])
+
+
+def reduce(pictures: np.ndarray, size: int) -> np.ndarray:
+    """Pictures [n, h, h, 3] at another size, averaged."""
+    if size == pictures.shape[1]:
+        return pictures
+    return np.stack(
+        [cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in pictures]
+    )

@@ -1,0 +1,66 @@
+"""How much of everything: one preset for two cores of a laptop, one for a GPU."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from training import autoencoder, denoiser
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The sizes and times of one way to train the whole model."""
+
+    device: str
+    postcards: int  # pictures drawn
+    generics: int
+    encoded: tuple[int, int]  # postcards the denoiser learns from, small ones and whole ones
+    autoencoder: autoencoder.Plan
+    autoencoder_minutes: float
+    denoiser: denoiser.Plan
+    denoiser_minutes: float
+    milestone_minutes: float  # between exports while the denoiser trains
+
+
+def on_cpu() -> AbstractContextManager[None]:
+    """bfloat16 where the processor computes in it; elsewhere it is slower than float32."""
+    if torch.cpu.get_capabilities().get("avx512_bf16", False):
+        return torch.autocast("cpu", torch.bfloat16)
+    return nullcontext()
+
+
+def on_gpu() -> AbstractContextManager[None]:
+    """bfloat16 throughout; the weights stay float32."""
+    return torch.autocast("cuda", torch.bfloat16)
+
+
+CPU = Preset(
+    device="cpu",
+    postcards=12_000,
+    generics=2_000,
+    encoded=(8_000, 4_000),
+    autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
+    autoencoder_minutes=30,
+    denoiser=denoiser.Plan(
+        widths=(32, 64, 128), batches=(24, 16), pieces=2, workers=2, autocast=on_cpu
+    ),
+    denoiser_minutes=90,
+    milestone_minutes=15,
+)
+GPU = Preset(
+    device="cuda",
+    postcards=60_000,
+    generics=8_000,
+    encoded=(60_000, 60_000),
+    autoencoder=autoencoder.Plan(crop=96, batch=96, whole_batch=48, pieces=1, workers=1),
+    autoencoder_minutes=8,
+    denoiser=denoiser.Plan(
+        widths=(64, 128, 256), batches=(512, 256), pieces=1, workers=1, autocast=on_gpu
+    ),
+    denoiser_minutes=20,
+    milestone_minutes=5,
+)
+PRESETS = {"cpu": CPU, "gpu": GPU}

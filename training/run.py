@@ -1,0 +1,133 @@
+"""A network in training against the clock: optimizer, averaged weights, checkpoints.
+
+The schedule follows the fraction of a wall-clock budget that is used up, not a count of steps: on a
+busy laptop a run makes fewer steps, and still ends with a learning rate of zero when it said it
+would. A run that is stopped resumes from its checkpoint with the time it had used.
+
+On a CPU a batch is cut into pieces, and every core takes the next piece by itself. Threads inside
+each operation would have to meet after each one, thousands of times a step: wherever another
+program wants a core for a moment, both would wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training.progress import say
+
+CHECKPOINT_SECONDS = 150.0
+PROGRESS_SECONDS = 30.0
+
+
+class Run:
+    """One module, its AdamW and its averaged copy; saved under `path`, resumed from there."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        path: Path,
+        minutes: float,
+        rate: Callable[[float], float],  # fraction of the budget -> learning rate
+        workers: int,  # pieces of a batch that are worked on at a time
+        decay: float = 0.995,
+        weight_decay: float = 0.01,
+    ) -> None:
+        self.module = module
+        self.path = path
+        self.seconds = minutes * 60
+        self.rate = rate
+        self.decay = decay
+        self.step = 0
+        self.elapsed = 0.0
+        self.losses: list[float] = []  # since the last line of progress
+        self.optimizer = torch.optim.AdamW(
+            module.parameters(), lr=rate(0.0), betas=(0.9, 0.98), weight_decay=weight_decay
+        )
+        self.weights = list(module.parameters())
+        self.average = [weight.detach().clone() for weight in self.weights]
+        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        if path.exists():
+            self._resume()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the budget is used, 0..1."""
+        return min(1.0, self.elapsed / self.seconds) if self.seconds else 1.0
+
+    def steps(self) -> Iterator[int]:
+        """Count steps until the budget is spent; keeps time, saves, reports."""
+        last = saved = said = time.monotonic()
+        while self.fraction < 1:
+            yield self.step
+            self.step += 1
+            now = time.monotonic()
+            self.elapsed += now - last
+            last = now
+            if now - said > PROGRESS_SECONDS:
+                self._report()
+                said = now
+            if now - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = now
+        self.save()
+
+    def descend(self, pieces: Sequence[Callable[[], torch.Tensor]]) -> None:
+        """One step down the mean gradient of the pieces' losses; the average follows."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate(self.fraction)
+        losses, gradients = zip(*self.pool.map(self._gradient, pieces), strict=True)
+        for weight, *parts in zip(self.weights, *gradients, strict=True):
+            weight.grad = torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
+        nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimizer.step()
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], 1 - decay)
+        self.losses += losses
+
+    def _gradient(self, loss: Callable[[], torch.Tensor]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        value = loss()
+        return value.item(), torch.autograd.grad(value, self.weights)
+
+    def averaged(self, module: nn.Module) -> nn.Module:
+        """Load the averaged weights into `module`, a second copy of the network; returns it."""
+        with torch.no_grad():
+            for parameter, average in zip(module.parameters(), self.average, strict=True):
+                parameter.copy_(average)
+        return module.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint aside and move it into place."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_suffix(".part")
+        state = {
+            "weights": self.module.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
+        torch.save(state, aside)
+        aside.rename(self.path)
+
+    def _resume(self) -> None:
+        device = self.average[0].device
+        state = torch.load(self.path, map_location=device, weights_only=True)
+        self.module.load_state_dict(state["weights"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+        say(f"{self.path.stem}: resumed at step {self.step}, {self.fraction:.0%} of its time used")
+
+    def _report(self) -> None:
+        mean = sum(self.losses) / max(1, len(self.losses))
+        say(
+            f"{self.path.stem}: {self.fraction:.0%} of {self.seconds / 60:.0f} min, "
+            f"step {self.step}, loss {mean:.4f}, rate {self.rate(self.fraction):.1e}"
+        )
+        self.losses.clear()
