@@ -1,0 +1,103 @@
+/*
+ * The page's manners: light or dark, the list of keys, Ctrl+Enter, and words that are clicked.
+ */
+(() => {
+  "use strict";
+  const page = (window.pentimentoPage ??= {});
+  if (page.header) return;
+
+  // ── Light or dark: the system decides until a person does ─────────────────────────────────────
+
+  const LIGHT = "pentimento-light";
+  const chosen = () => localStorage.getItem(LIGHT);
+  const isDark = () => document.body.classList.contains("dark");
+
+  function light() {
+    if (chosen() && isDark() !== (chosen() === "dark")) document.body.classList.toggle("dark", chosen() === "dark");
+  }
+
+  function toggleLight() {
+    const wanted = isDark() ? "light" : "dark";
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    if (wanted === system) localStorage.removeItem(LIGHT); // follow the system again
+    else localStorage.setItem(LIGHT, wanted);
+    document.body.classList.toggle("dark", wanted === "dark");
+  }
+
+  new MutationObserver(light).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  light();
+
+  // ── Header and keys ───────────────────────────────────────────────────────────────────────────
+
+  page.header = (element, { props }) => {
+    const { el } = page;
+    const { title, explanation, model, device } = props.value;
+    const list = props.keys.map(({ name, keys }) => el("section", {},
+      name && el("h3", {}, name),
+      el("dl", {}, ...keys.flatMap(([key, does]) => [
+        el("dt", {}, ...key.split(" ").filter(Boolean).map((each) => el("kbd", {}, each))),
+        el("dd", {}, does),
+      ]))));
+    const dialog = el("dialog", { class: "pt-keys", "aria-label": "Keys", onclick: (event) => event.target === dialog && dialog.close() },
+      el("form", { method: "dialog" },
+        el("h2", {}, "Keys"), ...list,
+        el("button", { class: "pt-button", autofocus: true }, "Close")));
+    element.querySelector(".pt-header").append(
+      el("h1", {}, title),
+      el("p", {}, explanation),
+      el("span", { class: "pt-pill", title: "The model, and where it runs" }, `${model} · ${device}`),
+      el("button", { type: "button", class: "pt-round", "aria-label": "Light or dark", title: "Light or dark", onclick: toggleLight }, "◐"),
+      el("button", { type: "button", class: "pt-round", "aria-label": "Keys", title: "Keys (?)", onclick: () => dialog.showModal() }, "?"),
+      dialog);
+    page.keys = dialog;
+  };
+
+  const isTyping = (target) => Boolean(target.closest?.("textarea, input:not([type=range], [type=checkbox], [type=radio]), select"));
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const run = [...document.querySelectorAll(".pt-run")].find((each) => each.offsetParent && !each.disabled);
+      if (run) event.preventDefault();
+      run?.click();
+    } else if (event.key === "?" && !isTyping(event.target) && page.keys && !page.keys.open) {
+      page.keys.showModal();
+    }
+  });
+
+  // ── Words to click ────────────────────────────────────────────────────────────────────────────
+
+  /** Write `word` where the caret stands, with the spaces it needs, as if it had been typed. */
+  function write(box, word) {
+    const { selectionStart: from, selectionEnd: to, value } = box;
+    const before = value.slice(0, from);
+    const after = value.slice(to);
+    const text = (before && !/\s$/.test(before) ? " " : "") + word + (after && !/^[\s,.]/.test(after) ? " " : "");
+    box.focus();
+    box.setSelectionRange(from, to);
+    if (document.execCommand("insertText", false, text)) return; // can be undone with Ctrl+Z
+    box.setRangeText(text, from, to, "end");
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  page.chips = (element, { props, watch }) => {
+    const { el } = page;
+    const root = element.querySelector(".pt-chips");
+    const show = () => {
+      const groups = props.value;
+      const row = el("div", { class: "pt-row" });
+      const open = (index) => {
+        for (const [i, tab] of [...tabs.children].entries()) tab.setAttribute("aria-pressed", String(i === index));
+        row.replaceChildren(...groups[index].words.map((word) => el("button", {
+          type: "button", class: "pt-chip", onmousedown: (event) => event.preventDefault(),
+          onclick: () => write(document.querySelector(`#${props.box} textarea`), word),
+        }, word)));
+      };
+      const tabs = el("div", { class: "pt-groups", role: "group", "aria-label": "Words this model knows" },
+        ...groups.map(({ name }, index) => el("button", { type: "button", class: "pt-link", onclick: () => open(index) }, name)));
+      root.replaceChildren(tabs, row);
+      if (groups.length) open(0);
+    };
+    watch("value", show);
+    show();
+  };
+})();

@@ -1,0 +1,1 @@
+"""The view: Gradio building blocks. Callbacks come in as arguments; no torch, no studio."""

@@ -1,0 +1,163 @@
+"""Our own canvas: a picture, strokes over it, and a mask, painted in the browser.
+
+Python and the page talk in three small ways, so that painting itself costs no traffic:
+
+* page -> Python, on a click only: `js=canvas.js` exports the layers as PNG, uploads them, and puts
+  `{"width", "height", "picture", "strokes", "mask"}` (paths or null) where the component stood
+  among the inputs. `read` is the only reader of that value, and it trusts nothing in it.
+* Python -> page: `canvas.show(...)` and `canvas.palette(...)` return updates for the component.
+* page -> page: every finished stroke fires the DOM event `pentimento:stroke` (and Gradio's
+  `component.stroke(...)`, for live painting).
+
+The component's own value is the constant `{"canvas": key}`, a marker that tells the click's script
+which canvas to export. The layers live in the page (assets/canvas.js), where they survive runs,
+hidden tabs and reloads.
+"""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_pil_to_cache
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+LAYERS: Final = ("picture", "strokes", "mask")
+MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
+MAX_BYTES: Final = 64 * 2**20
+ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
+
+Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
+Layer = Path | Image.Image
+
+# Marks become sketches, everything else passes: right for any number of inputs in any order.
+EXPORT: Final = "(...values) => window.pentimento.export(values)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What is on a canvas, as files that Gradio received; nothing has been decoded yet.
+
+    `strokes` (RGBA) and `mask` (gray, white = edit) are `width` x `height`. `picture` is the user's
+    own file, untouched, of the same aspect but perhaps larger. A blank white canvas has none.
+    """
+
+    picture: Path | None
+    strokes: Path | None
+    mask: Path | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A canvas on the page: `component` goes among the inputs, `js` onto the click."""
+
+    component: gr.HTML
+    key: str
+    js: str = EXPORT
+
+    def show(
+        self,
+        *,
+        picture: Layer | None = None,
+        strokes: Layer | None = None,
+        mask: Layer | None = None,
+        keep: Collection[str] = LAYERS,
+    ) -> gr.HTML:
+        """An update that puts layers on the canvas, as one step the user can undo.
+
+        A layer that is not given stays if it is named in `keep`, and is cleared if it is not:
+        `show(picture=result, keep=["mask"])` paints on from a result, under the same mask.
+        The canvas takes the size of the picture, or else of the strokes if no picture stays.
+        """
+        given = {"picture": picture, "strokes": strokes, "mask": mask}
+        message = {name: _file(layer) for name, layer in given.items() if layer is not None}
+        kept = [name for name in LAYERS if name in keep]
+        # The token makes each message new: showing the same picture twice must act twice.
+        return gr.HTML(show={**message, "keep": kept, "token": secrets.token_hex(8)})
+
+    def palette(self, swatches: Sequence[Swatch]) -> gr.HTML:
+        """An update that offers other colours, say those of another model."""
+        return gr.HTML(swatches=list(swatches))
+
+
+def canvas(
+    *,
+    key: str,
+    swatches: Sequence[Swatch] = (),
+    size: tuple[int, int] = (256, 256),
+    label: str = "Canvas",
+) -> Canvas:
+    """Build a canvas. `key` names it in the browser's store, so it must be the page's own."""
+    component = gr.HTML(
+        {"canvas": key},
+        label=label,
+        elem_id=f"canvas-{key}",
+        elem_classes="pm-host",
+        html_template='<div class="pm-canvas"></div>',
+        head=_head(),
+        js_on_load="window.pentimento.mount(element, {props, upload, watch, trigger}, 'stroke')",
+        apply_default_css=False,
+        swatches=list(swatches),
+        size=list(size),
+        limit=MAX_SIDE,
+        show=None,
+    )
+    return Canvas(component, key)
+
+
+def read(value: object) -> Sketch:
+    """What the canvas sent, checked; ValueError with a sentence for a person otherwise."""
+    if value is None:  # the page could not upload; it says why beside the canvas
+        raise ValueError("The canvas could not be sent. Nothing is lost: run again.")
+    if not isinstance(value, dict) or set(value) != {"width", "height", *LAYERS}:
+        raise ValueError("The canvas could not be read. Reload the page and run again.")
+    width, height = (_side(value[name]) for name in ("width", "height"))
+    picture, strokes, mask = (_received(value[name], name) for name in LAYERS)
+    return Sketch(picture, strokes, mask, width, height)
+
+
+def _side(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_SIDE:
+        raise ValueError(f"The canvas must be between 1 and {MAX_SIDE} pixels on each side.")
+    return value
+
+
+def _received(value: object, layer: str) -> Path | None:
+    """The file behind a path from outside: only one that Gradio itself stored will do."""
+    if value is None:
+        return None
+    missing = f"The {layer} did not arrive. Run again."
+    if not isinstance(value, str):
+        raise ValueError(missing)
+    root, path = Path(get_upload_folder()).resolve(), Path(value)
+    try:
+        real = path.resolve(strict=True)
+        plain = path.is_absolute() and ".." not in path.parts and not path.is_symlink()
+        inside = real.is_relative_to(root) and real.is_file()
+        size = real.stat().st_size
+    except (OSError, ValueError, RuntimeError) as error:  # absent, NUL, surrogate, loop, too long
+        raise ValueError(missing) from error
+    if not (plain and inside):
+        raise ValueError(missing)
+    if not 0 < size <= MAX_BYTES:
+        raise ValueError(f"The {layer} is larger than {MAX_BYTES // 2**20} MB, or empty.")
+    return real
+
+
+def _file(layer: Layer) -> dict[str, object]:
+    """A picture as Gradio serves it: the file itself, or PNG, since its own default is lossy."""
+    if isinstance(layer, Image.Image):
+        layer = Path(save_pil_to_cache(layer, get_upload_folder(), format="png"))
+    return FileData(path=str(layer)).model_dump()
+
+
+def _head() -> str:
+    """Script and style, inlined once per page: no route to serve, no build, nothing external."""
+    style, script = ((ASSETS / f"canvas.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    return f"<style>{style}</style><script>{script}</script>"

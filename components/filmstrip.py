@@ -1,0 +1,38 @@
+"""The steps of a run, side by side, scrubbed with a slider; the stage shows where it stands.
+
+Scrubbing happens in the page (assets/filmstrip.js) and costs no traffic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from components.served import served
+from components.theme import script
+
+
+@dataclass(frozen=True, slots=True)
+class Filmstrip:
+    component: gr.HTML
+
+    def show(self, frames: Sequence[Path]) -> dict[gr.HTML, list[dict[str, Any]]]:
+        """Put these frames, first step first, on the strip; fewer than two leave it empty."""
+        return {self.component: [served(frame) for frame in frames]}
+
+
+def filmstrip(stage: str) -> Filmstrip:
+    """An empty strip whose frames show on the stage with this key."""
+    return Filmstrip(
+        gr.HTML(
+            [],
+            elem_classes="pm-host",
+            html_template='<div class="pt-filmstrip" hidden></div>',
+            head=script("stage", "filmstrip"),
+            js_on_load="window.pentimentoPage.filmstrip(element, {props, watch})",
+            apply_default_css=False,
+            stage=stage,
+        )
+    )

@@ -1,0 +1,32 @@
+"""The top of the page: the name, what this is in one line, the model, the light, and the keys."""
+
+import gradio as gr
+
+from components.actions import ModelFacts
+from components.theme import script
+
+KEYS = (
+    ("Painting", (("B", "brush"), ("E", "eraser"), ("G", "fill"), ("I", "pick a colour"))),
+    ("", (("[  ]", "smaller, larger brush"), ("Space", "hold to move the sheet"))),
+    ("", (("Ctrl Z", "undo"), ("Ctrl Shift Z", "redo"), ("Ctrl V", "paste a picture"))),
+    ("Mask", (("M", "strokes or mask"), ("R", "rectangle"), ("L", "lasso"))),
+    ("Page", (("Ctrl Enter", "run"), ("?", "these keys"))),
+)
+
+
+def header(title: str, explanation: str, model: ModelFacts) -> gr.HTML:
+    return gr.HTML(
+        {
+            "title": title,
+            "explanation": explanation,
+            "model": model.name,
+            "device": model.device.upper(),
+        },
+        elem_id="header",
+        elem_classes="pm-host",
+        html_template='<header class="pt-header"></header>',
+        head=script("stage", "page"),
+        js_on_load="window.pentimentoPage.header(element, {props})",
+        apply_default_css=False,
+        keys=[{"name": name, "keys": [list(each) for each in keys]} for name, keys in KEYS],
+    )

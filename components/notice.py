@@ -1,0 +1,29 @@
+"""A sentence under a widget that may repeat what a person typed, so it is text and never HTML.
+
+Gradio's HTML templates evaluate what they render; here the template is constant and the words are
+set as text content.
+"""
+
+import gradio as gr
+
+_SCRIPT = """
+const line = element.querySelector("p");
+const say = () => {
+  line.textContent = typeof props.value === "string" ? props.value : "";
+  line.hidden = line.textContent === "";
+};
+watch("value", say);
+say();
+"""
+
+
+def notice(elem_id: str) -> gr.HTML:
+    """An empty line; a string as its value shows, and is read aloud, politely."""
+    return gr.HTML(
+        "",
+        elem_id=elem_id,
+        elem_classes="pt-notice",
+        html_template='<p role="status" aria-live="polite" hidden></p>',
+        js_on_load=_SCRIPT,
+        apply_default_css=False,
+    )

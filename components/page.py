@@ -1,0 +1,34 @@
+"""The whole page: header, one tab per method. Wiring is the tabs' own; here is only the frame."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import gradio as gr
+
+from components.actions import ModelFacts
+from components.header import header
+
+WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
+CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
+
+
+class Tab(Protocol):
+    def attach(self, page: gr.Blocks) -> None:
+        """Wire what happens when the page loads."""
+        ...
+
+
+Build = tuple[str, str, Callable[[], Tab]]  # the tab's word, its paper's name, its builder
+
+
+def page(title: str, explanation: str, model: ModelFacts, tabs: Sequence[Build]) -> gr.Blocks:
+    """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py."""
+    with gr.Blocks(title=title, fill_width=True, delete_cache=CACHE) as blocks:
+        header(title, explanation, model)
+        with gr.Tabs(elem_classes="pt-tabs"):
+            for name, paper, build in tabs:
+                with gr.Tab(name, id=name, elem_id=f"tab-{name.lower()}"):
+                    gr.HTML(paper, html_template="<p>{{value}}</p>", elem_classes="pt-paper")
+                    build().attach(blocks)
+    blocks.max_threads = WATCHERS
+    return blocks

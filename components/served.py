@@ -1,0 +1,33 @@
+"""A file of the studio's as the page fetches it: a copy in Gradio's cache, byte for byte.
+
+Gradio's picture components re-encode, and refuse paths outside the working folder; a `FileData`
+that lies in the cache already is served as it is, at whatever address the app is mounted. (Only
+from queued events: in others Gradio 6.31 leaves the address that the app is mounted at out.)
+"""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gradio.data_classes import FileData
+from gradio.processing_utils import hash_file
+from gradio.utils import get_upload_folder
+
+
+def cached(path: Path, name: str | None = None) -> Path:
+    """A copy of `path` in the cache, under a name that a download would keep."""
+    copy = Path(get_upload_folder()) / hash_file(path) / (name or path.name)
+    if copy.exists():
+        os.utime(copy)  # it is handed out again, so it is not old
+        return copy
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    partial = copy.with_name(f".{secrets.token_hex(8)}")
+    shutil.copyfile(path, partial)
+    return partial.replace(copy)
+
+
+def served(path: Path, name: str | None = None) -> dict[str, Any]:
+    """`{"path", "url", …}` of that copy; Gradio fills the url in on the way to the page."""
+    return FileData(path=str(cached(path, name))).model_dump()

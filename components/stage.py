@@ -1,0 +1,187 @@
+"""The stage: where a run is watched and its result looked at.
+
+`Stage.show` is the only place where an event becomes updates of widgets. What the plate shows is
+one value, `{"phase": …}`, drawn by assets/stage.js: frames travel inside it as small JPEGs, since a
+256-pixel frame is some 10 KB and a fetch per frame costs more than it saves.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import BlockContext
+from gradio.components import Component
+
+from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.filmstrip import Filmstrip, filmstrip
+from components.served import served
+from components.theme import script
+
+Widget = Component | BlockContext  # what an event may write to
+Update = dict[Widget, Any]
+
+# Gradio finds the events that a component of one's own can fire by their names in this script.
+_MOUNT = "window.pentimentoPage.stage(element, {props, watch, trigger}, ['stop', 'choose'])"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A picture that the page may go on from; kept in the session, so that no client names it."""
+
+    path: str
+    seed: int
+    strength: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The plate, the strip of steps below it, and a place for what can be done with a result.
+
+    The strip and the buttons belong to the last result: the style sheet shows them while the plate
+    does, and not while another run is on it.
+    """
+
+    plate: gr.HTML
+    film: Filmstrip
+    after: gr.Column
+    results: gr.State  # list[Result] of the last finished run
+    chosen: gr.State  # which of them is on the plate
+
+    @property
+    def outputs(self) -> list[Widget]:
+        return [self.plate, self.film.component, self.after, self.results, self.chosen]
+
+    def show(self, event: Event) -> Update:
+        """What changes on the page when `event` comes."""
+        match event:
+            case Waiting(place, what):
+                return self._plate("waiting", text=what or _queue(place))
+            case Stepped(_, index, total, _, frame):
+                text = _progress(event)
+                return self._plate(
+                    "running", index=index, total=total, text=text, frame=_data_url(frame)
+                )
+            case Failed(sentence):
+                return self._plate("failed", text=sentence)
+            case Stopped(0, _):
+                return self._plate("stopped", text="Stopped before the first step.")
+            case Stopped(index, total):
+                text = f"Stopped at step {index} of {total}. Your canvas is as you left it."
+                return self._plate("stopped", text=text)
+            case Finished():
+                return {
+                    **self._plate("done", **_done(event)),
+                    **self.film.show(event.frames),
+                    self.after: gr.Column(visible=True),
+                    self.results: _results(event),
+                    self.chosen: 0,
+                }
+
+    def starting(self) -> Update:
+        """The moment between the click and the first event."""
+        return self._plate("waiting", text="Starting …")
+
+    def _plate(self, phase: str, **what: Any) -> Update:
+        return {self.plate: {"phase": phase, **what}}
+
+
+def stage(key: str, empty: str, size: int) -> Stage:
+    """Build the plate with the sentence `empty` on it; fill `Stage.after` with buttons.
+
+    `size` is that of the pictures to come, in pixels, so that the page is laid out for them.
+    """
+    plate = gr.HTML(
+        {"phase": "empty"},
+        elem_id=f"stage-{key}",
+        elem_classes="pm-host",
+        html_template='<div class="pt-stage" data-phase="empty"></div>',
+        head=script("stage", "filmstrip"),
+        js_on_load=_MOUNT,
+        apply_default_css=False,
+        stage=key,
+        empty=empty,
+        size=size,
+    )
+    film = filmstrip(key)
+    after = gr.Column(visible=False, elem_classes="pt-after")
+    built = Stage(plate, film, after, gr.State([]), gr.State(0))
+    plate.choose(
+        _index,
+        outputs=built.chosen,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return built
+
+
+def _index(event: gr.EventData) -> int:
+    index = event.index
+    return index if type(index) is int and 0 <= index < 64 else 0
+
+
+def _queue(place: int) -> str:
+    before = place - 1
+    if before < 0:
+        return "Starting …"
+    if before == 0:
+        return "You are next."
+    return f"{before} edits are before yours." if before > 1 else "One edit is before yours."
+
+
+def _progress(event: Stepped) -> str:
+    left = round(event.seconds_left)
+    phase = "" if event.phase == "denoising" else f"{event.phase}: "
+    rest = (
+        "nearly done" if left < 1 else f"{left} s left" if left < 90 else f"{left // 60} min left"
+    )
+    return f"{phase}step {event.index} of {event.total} · {rest}"
+
+
+def _data_url(frame: bytes | None) -> str | None:
+    return f"data:image/jpeg;base64,{base64.b64encode(frame).decode()}" if frame else None
+
+
+def _results(event: Finished) -> list[Result]:
+    strengths: Sequence[float | None] = event.notes.get("strengths") or ()
+    if len(strengths) != len(event.images):
+        strengths = [None] * len(event.images)
+    return [
+        Result(str(path), seed, strength)
+        for path, seed, strength in zip(event.images, event.seeds, strengths, strict=True)
+    ]
+
+
+def _done(event: Finished) -> dict[str, Any]:
+    results = _results(event)
+    swept = len({each.strength for each in results}) > 1
+    pictures: list[dict[str, Any]] = []
+    for number, each in enumerate(results, start=1):
+        seed, strength = f"seed {each.seed}", f"strength {each.strength or 0:.2f}"
+        facts = [seed, strength] if each.strength is not None else [seed]
+        pictures.append(
+            {
+                "file": served(Path(each.path), f"pentimento-{event.edit_id}-{number}.png"),
+                "label": strength if swept else seed,
+                "caption": " · ".join([*facts, f"{event.seconds:.1f} s"]),
+                "alt": f"Result {number} of {len(results)}" if len(results) > 1 else "The result",
+            }
+        )
+    before = served(event.before) if event.before else None
+    return {"pictures": pictures, "before": before, "text": _remarks(event)}
+
+
+def _remarks(event: Finished) -> str:
+    """What the run has to say: words that the model could not hear, and its own note."""
+    notes = event.notes
+    said = []
+    if unknown := notes.get("unknown_words"):
+        said.append(f"Unknown to this model, so not in the picture: {', '.join(unknown)}.")
+    if lost := notes.get("lost_words"):
+        said.append(f"Beyond the length this model reads: {' '.join(lost)}.")
+    if note := notes.get("note"):
+        said.append(str(note))
+    return " ".join(said)

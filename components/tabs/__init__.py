@@ -1,0 +1,1 @@
+"""One file per tab: what a person gives on the left, what comes of it on the right."""

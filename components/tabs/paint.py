@@ -1,0 +1,212 @@
+"""Paint: strokes and words on the left, the picture they become on the right (SDEdit)."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+from gradio.components import Component
+
+from components.actions import Actions, ModelFacts, Towards
+from components.canvas import Canvas, canvas, read
+from components.examples import Example, examples
+from components.form import Form, form
+from components.memory import remember
+from components.notice import notice
+from components.run import PRIVATE, Run, run
+from components.seed import Seed, next_seed, seed
+from components.served import cached
+from components.stage import Result, Stage, Update, stage
+from components.words import chips, name_unknown
+from pipelines.request import Request
+
+KEY = "paint"
+WORDS = f"words-{KEY}"  # the id of the box
+PLACEHOLDER = "Say what it is: a red house on a meadow at sunset"
+EMPTY = "Your picture appears here. Paint a few strokes, say in words what they are, and press Run."
+ONLY = {"everything": "everything", "around my strokes": "strokes", "the mask": "mask"}
+MORE = (
+    "num_inference_steps",
+    "guidance_scale",
+    "negative_prompt",
+    "num_images",
+    "repeats",
+    "scheduler",
+    "eta",
+)
+WHOLE = (0.0, 1.0)  # where the strength that is searched for may lie, to begin with
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """The tab's components, and what its buttons do."""
+
+    canvas: Canvas
+    form: Form
+    seed: Seed
+    run: Run
+    search: gr.State  # (low, high): where the strength that is searched for must lie
+    defaults: Mapping[str, Any]
+    actions: Actions
+
+    @property
+    def stage(self) -> Stage:
+        return self.run.stage
+
+    def attach(self, page: gr.Blocks) -> None:
+        """What happens when the page loads: what was typed comes back, and so does the run."""
+        remember(page, self.form, KEY)
+        self.run.attach(page)
+
+    def begin(self, sent: Mapping[Component, Any], visitor: str) -> tuple[str, Update]:
+        """Run what is given; the search for a strength starts over."""
+        values = self.form.values(sent)
+        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
+        values["seed"] = number
+        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
+        return job, {self.seed.number: number, self.seed.used: number, self.search: WHOLE}
+
+    def again(
+        self, towards: Towards, sent: Mapping[Component, Any], visitor: str
+    ) -> tuple[str, Update]:
+        """Run once more with the result's seed, halfway to the end of what is left to search."""
+        values = self.form.values(sent)
+        values.pop("lock")
+        shown = _on_the_plate(sent[self.stage.results], sent[self.stage.chosen])
+        start = values["strength"] if shown.strength is None else shown.strength
+        low, high = sent[self.search]
+        strength, low, high = self.actions.halve(start, low, high, towards)
+        values |= {"strength": strength, "seed": shown.seed, "sweep": False, "num_images": 1}
+        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
+        found = {self.seed.used: shown.seed, self.search: (low, high)}
+        return job, {**self.form.fill(values), **found}
+
+    def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
+        """The result becomes the picture to paint on; a mask stays."""
+        picture = cached(Path(_on_the_plate(results, chosen).path))
+        return self.canvas.show(picture=picture, keep=["mask"])
+
+    def to_strokes(self, sent: object) -> tuple[Any, str]:
+        """The picture as somebody would paint it; the sentence says why not."""
+        try:
+            painted = self.actions.to_strokes(read(sent))
+        except ValueError as refusal:
+            return gr.skip(), str(refusal)
+        return self.canvas.show(strokes=cached(painted), keep=["picture", "mask"]), ""
+
+    def fill(self, example: Example) -> Update:
+        """Everything as the example was made; what it does not name is as it was at first."""
+        strokes = cached(Path(example["image"]))
+        values = {**self.defaults, "sweep": False, "only": "everything", **example}
+        return {
+            self.canvas.component: self.canvas.show(strokes=strokes, keep=[]),
+            **self.form.fill(values),
+        }
+
+
+def paint(request_type: type[Request], model: ModelFacts, actions: Actions) -> Paint:
+    """Build the tab where the caller stands in the layout."""
+    defaults = {**_defaults(request_type), **model.defaults}
+    shelf = gr.Row(elem_classes="pt-shelf")
+    with gr.Row(elem_classes="pt-desk", equal_height=False):
+        with gr.Column(elem_classes="pt-give", min_width=320):
+            paper = canvas(key=KEY, swatches=model.swatches, size=(model.size, model.size))
+            with gr.Row(elem_classes="pt-aside"):
+                turn = gr.Button("Turn this picture into strokes", size="sm", scale=0)
+            refused = notice("strokes-refused")
+            with gr.Column(elem_classes="pt-dock"):
+                given, button = _words(request_type, actions, defaults)
+            if model.vocabulary:
+                chips(WORDS, model.vocabulary)
+            given |= _how_far(request_type, defaults)
+            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+                sweep = gr.Checkbox(
+                    False,
+                    label="Several strengths at once",
+                    info="From your strokes to realistic, to choose from.",
+                )
+                rest = form(request_type, MORE, defaults) | Form({"sweep": sweep})
+                chance = seed(request_type, defaults)
+        with gr.Column(elem_classes="pt-get", min_width=320):
+            plate = stage(KEY, EMPTY, model.size)
+            with plate.after:
+                paint_on, closer, further = _go_on()
+    with button:
+        action = run(KEY, plate, actions)
+    fields = given | rest | chance.form
+    tab = Paint(paper, fields, chance, action, gr.State(WHOLE), defaults, actions)
+    with shelf:
+        examples(model.examples, tab.fill, [paper.component, *tab.form.widgets.values()])
+    _wire(tab, turn, refused, paint_on, closer, further)
+    return tab
+
+
+def _words(
+    request_type: type[Request], actions: Actions, defaults: Mapping[str, Any]
+) -> tuple[Form, gr.Column]:
+    """The box for the words, and beside it the place of the button that runs them."""
+    line = notice("words-heard")
+    with gr.Row(elem_classes="pt-say", equal_height=True):
+        words = form(request_type, ["prompt"], defaults, explained=False)
+        button = gr.Column(scale=0, min_width=0, elem_classes="pt-go")
+    box = cast(gr.Textbox, words.widgets["prompt"])
+    box.elem_id, box.placeholder = WORDS, PLACEHOLDER
+    name_unknown(box, actions.check_words, line)
+    return words, button
+
+
+def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
+    with gr.Column(elem_classes="pt-strength"):
+        strength = form(request_type, ["strength"], defaults, explained=False)
+        gr.HTML("<span>my strokes</span><span>realistic</span>", elem_classes="pt-ends")
+    only = gr.Radio(
+        list(ONLY.items()), value="everything", label="Change only", elem_classes="pt-only"
+    )
+    return strength | Form({"only": only})
+
+
+def _go_on() -> tuple[gr.Button, gr.Button, gr.Button]:
+    with gr.Row(elem_classes="pt-next"):
+        paint_on = gr.Button("Paint on this result", size="md", min_width=0)
+        closer = gr.Button("Closer to my strokes", size="md", min_width=0)
+        further = gr.Button("More realistic", size="md", min_width=0)
+    return paint_on, closer, further
+
+
+def _wire(
+    tab: Paint,
+    turn: gr.Button,
+    refused: gr.HTML,
+    paint_on: gr.Button,
+    closer: gr.Button,
+    further: gr.Button,
+) -> None:
+    stage, paper = tab.stage, tab.canvas
+    inputs = {paper.component, *tab.form.widgets.values(), tab.seed.used}
+    filled = [*tab.form.widgets.values(), tab.seed.used, tab.search]
+    tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
+    inputs |= {stage.results, stage.chosen, tab.search}
+    tab.run.on([closer.click], partial(tab.again, "strokes"), inputs, filled, paper.js)
+    tab.run.on([further.click], partial(tab.again, "realistic"), inputs, filled, paper.js)
+    paint_on.click(tab.paint_on, [stage.results, stage.chosen], paper.component, **PRIVATE)
+    turn.click(
+        tab.to_strokes,
+        paper.component,
+        [paper.component, refused],
+        js=paper.js,
+        **PRIVATE,
+    )
+
+
+def _on_the_plate(results: list[Result], chosen: int) -> Result:
+    """The result that is looked at; `chosen` comes from the page, so it may be anything."""
+    if not results:
+        raise ValueError("There is no result to go on from. Press Run first.")
+    return results[min(chosen, len(results) - 1)]
+
+
+def _defaults(request_type: type[Request]) -> dict[str, Any]:
+    return {each.name: each.default for each in dataclasses.fields(request_type)}

@@ -1,0 +1,140 @@
+"""The stage: each event becomes updates of widgets, here and nowhere else."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from components.events import Failed, Finished, Stepped, Stopped, Waiting
+from components.stage import Result, Stage, stage
+
+
+@pytest.fixture
+def plate(blocks: gr.Blocks) -> Stage:
+    return stage("test", "Paint.", 256)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Finished:
+    names = ("0.png", "1.png", "before.png", "step-01.jpg", "step-02.jpg")
+    paths = [tmp_path / name for name in names]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (8, 8), (number * 10, 0, 0)).save(path)
+    return Finished(
+        edit_id="edit-7",
+        images=(paths[0], paths[1]),
+        seeds=(5, 6),
+        before=paths[2],
+        frames=tuple(paths[3:]),
+        notes={"strengths": [0.7, 0.7]},
+        seconds=2.04,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Waiting(0), "Starting …"),
+        (Waiting(1), "You are next."),
+        (Waiting(2), "One edit is before yours."),
+        (Waiting(5), "4 edits are before yours."),
+        (Waiting(0, "The model is loading"), "The model is loading"),
+    ],
+)
+def test_who_waits_is_told_for_what(plate: Stage, event: Waiting, text: str) -> None:
+    assert plate.show(event) == {plate.plate: {"phase": "waiting", "text": text}}
+
+
+@pytest.mark.parametrize(
+    ("phase", "left", "text"),
+    [
+        ("denoising", 4.4, "step 3 of 14 · 4 s left"),
+        ("denoising", 0.2, "step 3 of 14 · nearly done"),
+        ("denoising", 300.0, "step 3 of 14 · 5 min left"),
+        ("pass 2 of 3", 9.0, "pass 2 of 3: step 3 of 14 · 9 s left"),
+    ],
+)
+def test_a_step_is_counted(plate: Stage, phase: str, left: float, text: str) -> None:
+    moment = plate.show(Stepped(phase, 3, 14, left))[plate.plate]
+    assert moment == {"phase": "running", "index": 3, "total": 14, "text": text, "frame": None}
+
+
+def test_a_frame_travels_inside_its_event(plate: Stage) -> None:
+    frame = plate.show(Stepped("denoising", 1, 2, 0.0, b"\xff\xd8jpeg"))[plate.plate]["frame"]
+    kind, data = frame.split(",")
+    assert kind == "data:image/jpeg;base64"
+    assert base64.b64decode(data) == b"\xff\xd8jpeg"
+
+
+def test_a_failure_and_a_stop_take_nothing_away(plate: Stage) -> None:
+    failed = plate.show(Failed("It broke. Try again."))
+    assert failed == {plate.plate: {"phase": "failed", "text": "It broke. Try again."}}
+    stopped = plate.show(Stopped(3, 14))
+    assert list(stopped) == [plate.plate]
+    assert stopped[plate.plate]["text"].startswith("Stopped at step 3 of 14.")
+    assert plate.show(Stopped(0, 0))[plate.plate]["text"] == "Stopped before the first step."
+
+
+def test_a_result_is_served_byte_for_byte_under_a_name_to_keep(
+    plate: Stage, finished: Finished
+) -> None:
+    pictures = plate.show(finished)[plate.plate]["pictures"]
+    for number, (path, told) in enumerate(zip(finished.images, pictures, strict=True), start=1):
+        copy = Path(told["file"]["path"])
+        assert copy != path
+        assert copy.name == f"pentimento-edit-7-{number}.png"
+        assert copy.read_bytes() == path.read_bytes()
+        assert told["caption"] == f"seed {finished.seeds[number - 1]} · strength 0.70 · 2.0 s"
+
+
+def test_the_page_may_go_on_from_what_the_session_keeps(plate: Stage, finished: Finished) -> None:
+    updates = plate.show(finished)
+    kept = [
+        Result(str(path), seed, 0.7) for path, seed in zip(finished.images, (5, 6), strict=True)
+    ]
+    assert updates[plate.results] == kept
+    assert updates[plate.chosen] == 0
+    assert updates[plate.after].visible is True
+    assert len(updates[plate.film.component]) == 2
+
+
+@pytest.mark.parametrize(
+    ("strengths", "labels"),
+    [
+        ([0.4, 0.9], ["strength 0.40", "strength 0.90"]),
+        ([0.7, 0.7], ["seed 5", "seed 6"]),
+        (None, ["seed 5", "seed 6"]),
+        ([0.4], ["seed 5", "seed 6"]),
+    ],
+)
+def test_variations_are_named_by_what_differs(
+    plate: Stage, finished: Finished, strengths: Any, labels: list[str]
+) -> None:
+    notes = {"strengths": strengths}
+    event = Finished("e", finished.images, (5, 6), None, (), notes)
+    moment = plate.show(event)[plate.plate]
+    assert [each["label"] for each in moment["pictures"]] == labels
+    assert moment["before"] is None
+
+
+def test_what_the_model_did_not_hear_is_said(plate: Stage, finished: Finished) -> None:
+    notes = {"unknown_words": ["zeppelin"], "lost_words": ["far", "away"], "note": "DPM++ ran."}
+    event = Finished("e", finished.images[:1], (5,), None, (), notes)
+    assert plate.show(event)[plate.plate]["text"] == (
+        "Unknown to this model, so not in the picture: zeppelin. "
+        "Beyond the length this model reads: far away. DPM++ ran."
+    )
+
+
+def test_everything_shown_is_among_the_outputs(plate: Stage, finished: Finished) -> None:
+    for event in (
+        Waiting(1),
+        Stepped("denoising", 1, 2, 0.0),
+        Failed("x"),
+        Stopped(1, 2),
+        finished,
+    ):
+        assert set(plate.show(event)) <= set(plate.outputs)

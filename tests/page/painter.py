@@ -1,0 +1,143 @@
+"""Somebody at the Paint page: draws with the mouse, presses buttons, and looks at what comes."""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+HOUSE = (((0.3, 0.62), (0.7, 0.62)), ((0.42, 0.45), (0.58, 0.45), (0.58, 0.56)))
+
+MARKS = """() => {
+  const layer = document.querySelector("#canvas-paint .pm-strokes");
+  const { data } = layer.getContext("2d").getImageData(0, 0, layer.width, layer.height);
+  return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+}"""
+
+CUT_OFF = """() => [...document.querySelectorAll(".gradio-container .wrap *")].filter((node) => {
+  if (!node.checkVisibility() || node.getBoundingClientRect().right <= innerWidth + 1) return false;
+  for (let up = node.parentElement; !up.matches(".gradio-container"); up = up.parentElement)
+    if (getComputedStyle(up).overflowX !== "visible") return false;
+  return true;
+}).map((node) => node.outerHTML.slice(0, 120))"""
+
+
+class Painter:
+    """One page in a browser. `errors` collects what went wrong in its scripts."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(url)
+        self.ready()
+
+    def ready(self) -> None:
+        """Until the page can be used, after a reload as well."""
+        self.page.wait_for_selector("#canvas-paint canvas")
+        self.page.wait_for_selector("#stage-paint .pt-plate")
+        self.page.wait_for_selector("#run-paint")
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.ready()
+
+    # What is given
+
+    def paint(self, lines: Any = HOUSE) -> None:
+        """Draw lines, their points in fractions of the sheet."""
+        sheet = self.page.locator("#canvas-paint .pm-page")
+        sheet.scroll_into_view_if_needed()
+        box = sheet.bounding_box()
+        for line in lines:
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in line]
+            self.page.mouse.move(*points[0])
+            self.page.mouse.down()
+            for point in points[1:]:
+                self.page.mouse.move(*point, steps=6)
+            self.page.mouse.up()
+
+    def write(self, words: str) -> None:
+        self.words.fill(words)
+        self.words.blur()
+
+    @property
+    def words(self) -> Any:
+        return self.page.locator("#words-paint textarea")
+
+    @property
+    def run(self) -> Any:
+        return self.page.locator("#run-paint")
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def more(self) -> None:
+        self.page.locator(".pt-more .label-wrap").click()
+        self.page.get_by_label("Keep this seed").wait_for()
+
+    def number(self, label: str, value: float) -> None:
+        """Type into the number that belongs to a slider."""
+        box = self.page.get_by_label(f"number input for {label}")
+        box.fill(str(value))
+        box.press("Tab")
+
+    # What comes
+
+    @property
+    def stage(self) -> Any:
+        return self.page.locator("#stage-paint .pt-stage")
+
+    @property
+    def caption(self) -> str:
+        return self.stage.locator(".pt-caption").inner_text()
+
+    @property
+    def message(self) -> str:
+        return self.stage.locator(".pt-message span").first.inner_text()
+
+    @property
+    def shown(self) -> Any:
+        """The picture on the plate, as an <img>."""
+        return self.stage.locator(".pt-now")
+
+    def until(self, *phases: str) -> str:
+        """Wait until the stage is in one of these phases; returns it."""
+        handle = self.page.wait_for_function(
+            "phases => { const at = document.querySelector('#stage-paint .pt-stage').dataset.phase;"
+            " return phases.includes(at) && at; }",
+            arg=list(phases),
+        )
+        return handle.json_value()
+
+    def until_said(self, caption: str) -> None:
+        self.stage.locator(".pt-caption", has_text=caption).wait_for()
+
+    def until_saved(self, edit: str) -> None:
+        """Wait until the result of this edit is on the plate."""
+        self.stage.locator(f".pt-save[href*='/pentimento-{edit}-']").wait_for()
+
+    def until_shown(self, pattern: str) -> None:
+        """Wait until the plate's picture has a source that matches."""
+        self.page.wait_for_function(
+            "pattern => new RegExp(pattern).test(document.querySelector('.pt-now').src)",
+            arg=pattern,
+        )
+
+    def picture(self, image: str = ".pt-now") -> Image.Image:
+        """What an <img> of the stage shows, as the server sends it."""
+        address = self.stage.locator(image).evaluate("node => node.src")
+        response = self.page.request.get(address)
+        assert response.ok, response.status
+        return Image.open(io.BytesIO(response.body())).convert("RGB")
+
+    def marks(self) -> int:
+        """How many pixels of the strokes layer are painted."""
+        return self.page.evaluate(f"({MARKS})()")
+
+    def until_marks(self, count: int) -> None:
+        self.page.wait_for_function(f"count => ({MARKS})() === count", arg=count)
+
+    def cut_off(self) -> list[str]:
+        """What stands beyond the window's right edge and cannot be scrolled into it."""
+        return self.page.evaluate(CUT_OFF)

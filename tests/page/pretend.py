@@ -1,0 +1,238 @@
+"""A studio without a model: it fades the strokes into a drawn landscape, one step after another.
+
+The page is tested on it, and can be looked at by hand: `python -m tests.page.pretend`.
+"""
+
+import asyncio
+import io
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import gradio as gr
+from PIL import Image, ImageDraw, ImageFilter
+
+from components.actions import Actions, ModelFacts, Towards
+from components.canvas import Sketch
+from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.page import page
+from components.tabs.paint import paint
+from components.theme import CSS, HEAD, THEME
+from pipelines.request import Range, Request
+
+SIZE = 256
+SWEEP = (0.3, 0.5, 0.7, 0.9)
+VOCABULARY = {
+    "Objects": ["house", "pine tree", "boat", "balloon", "lighthouse", "tower"],
+    "Colours": ["red", "blue", "white", "yellow", "green", "purple"],
+    "Ground": ["on a meadow", "on a lake", "on snow", "on sand"],
+    "Time of day": ["by day", "at sunset", "at night", "at dawn"],
+}
+KNOWN = {"a", "the", *" ".join(word for group in VOCABULARY.values() for word in group).split()}
+SWATCHES = {
+    "sky": "#7ab6ec", "sunset": "#e2705c", "night": "#0e142a", "meadow": "#62a046",
+    "lake": "#3464a0", "snow": "#eef3fa", "sand": "#e6cd98", "mountain": "#687084",
+    "red": "#d02a28", "wood": "#6e4c32", "sun": "#f6cc28",
+}  # fmt: skip
+EXAMPLES = ("House at noon", "Sunset", "Night", "Dawn", "Blue boat", "Yellow tower")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Painting(Request):
+    """The fields of SDEdit that the form shows, without its torch."""
+
+    strength: Annotated[float, Range(0.0, 1.0, 0.01, "Strength")] = 0.7
+    eta: Annotated[float, Range(0.0, 1.0, 0.05, "Eta", "DDIM only.")] = 0.0
+    repeats: Annotated[int, Range(1, 8, 1, "Repeats", "Each pass starts from the former.")] = 1
+    num_images: Annotated[int, Range(1, 8, 1, "Pictures", "Variations, seeds in a row.")] = 1
+
+
+@dataclass
+class Job:
+    sketch: Sketch
+    values: dict[str, Any]
+    event: Event = field(default_factory=lambda: Waiting(2))
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Pretend:
+    """The studio's side of `Actions`. Clear `go` to hold every run before its next step."""
+
+    folder: Path
+    pace: float = 0.02  # seconds per step
+    jobs: dict[str, Job] = field(default_factory=dict)
+    go: threading.Event = field(default_factory=threading.Event)
+    begun: int = 0
+    watched: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.go.set()
+
+    @property
+    def next_name(self) -> str:
+        return f"job-{self.begun}"
+
+    @property
+    def actions(self) -> Actions:
+        return Actions(
+            self.start, self.watch, self.stop, self.check_words, self.to_strokes, self.halve
+        )
+
+    def start(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> str:
+        if sketch.strokes is None and sketch.picture is None:
+            raise ValueError("The canvas is empty. Paint a few strokes first, or open a picture.")
+        name = self.next_name
+        self.begun += 1
+        self.jobs[name] = Job(sketch, dict(values))
+        threading.Thread(target=self._work, args=(name,), daemon=True).start()
+        return name
+
+    async def watch(self, name: str, visitor: str) -> AsyncIterator[Event]:
+        self.watched.append(name)
+        if name not in self.jobs:
+            raise ValueError("That edit is no longer here. Run it again.")
+        seen = None
+        while not isinstance(seen, Finished | Failed | Stopped):
+            event = self.jobs[name].event
+            if event is not seen:
+                yield event
+                seen = event
+            await asyncio.sleep(0.01)
+
+    def stop(self, name: str, visitor: str) -> None:
+        self.jobs[name].stopped.set()
+
+    def check_words(self, text: str) -> str:
+        unknown = [word for word in text.split() if word not in KNOWN]
+        if not unknown:
+            return ""
+        count = "1 word is" if len(unknown) == 1 else f"{len(unknown)} words are"
+        return f"{count} unknown to this model: {', '.join(unknown)}."
+
+    def to_strokes(self, sketch: Sketch) -> Path:
+        if sketch.picture is None:
+            raise ValueError("Drop a picture on the canvas first.")
+        path = self.folder / "strokes.png"
+        with Image.open(sketch.picture) as picture:
+            coarse(picture.convert("RGB")).save(path)
+        return path
+
+    def halve(
+        self, strength: float, low: float, high: float, towards: Towards
+    ) -> tuple[float, float, float]:
+        low, high = (low, strength) if towards == "strokes" else (strength, high)
+        return (low + high) / 2, low, high
+
+    def _work(self, name: str) -> None:
+        job, folder = self.jobs[name], self.folder / name
+        folder.mkdir()
+        values = job.values
+        if values["prompt"] == "break":
+            job.event = Failed("Something went wrong inside the studio. Try again.")
+            return
+        before, after = flat(job.sketch), landscape(values["seed"])
+        total = max(1, int(values["num_inference_steps"] * values["strength"]))
+        frames: list[Path] = []
+        for index in range(1, total + 1):
+            self.go.wait()
+            if job.stopped.wait(self.pace):
+                job.event = Stopped(index, total)
+                return
+            done = index / total
+            mixed = Image.blend(before, after, done * values["strength"])
+            frame = jpeg(mixed.filter(ImageFilter.GaussianBlur(6 * (1 - done))))
+            frames.append(folder / f"step-{index:02d}.jpg")
+            frames[-1].write_bytes(frame)
+            job.event = Stepped("denoising", index, total, (total - index) * self.pace, frame)
+        job.event = self._finished(name, before, tuple(frames))
+
+    def _finished(self, name: str, before: Image.Image, frames: tuple[Path, ...]) -> Finished:
+        folder, values = self.folder / name, self.jobs[name].values
+        before.save(folder / "before.png")
+        swept = values["sweep"]
+        strengths = SWEEP if swept else (values["strength"],) * values["num_images"]
+        seeds = tuple(values["seed"] + (0 if swept else n) for n in range(len(strengths)))
+        images = tuple(folder / f"{number}.png" for number in range(len(strengths)))
+        for path, seed, strength in zip(images, seeds, strengths, strict=True):
+            Image.blend(before, landscape(seed), strength).save(path)
+        unknown = [word for word in values["prompt"].split() if word not in KNOWN]
+        notes = {"strengths": list(strengths), "unknown_words": unknown}
+        return Finished(name, images, seeds, folder / "before.png", frames, notes, 1.5)
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def flat(sketch: Sketch) -> Image.Image:
+    """What is on the canvas, as one picture."""
+    sheet = Image.new("RGB", (sketch.width, sketch.height), "white")
+    if sketch.picture:
+        with Image.open(sketch.picture) as picture:
+            sheet = picture.convert("RGB").resize(sheet.size)
+    if sketch.strokes:
+        with Image.open(sketch.strokes) as strokes:
+            sheet.paste(strokes, (0, 0), strokes.convert("RGBA"))
+    return sheet.resize((SIZE, SIZE))
+
+
+def landscape(seed: int) -> Image.Image:
+    """A small picture that differs by seed."""
+    sky = [(62, 134, 214), (226, 112, 92), (14, 20, 52), (232, 188, 212)][seed % 4]
+    picture = Image.new("RGB", (SIZE, SIZE), sky)
+    draw = ImageDraw.Draw(picture)
+    for y in range(150):
+        draw.line([(0, y), (SIZE, y)], tuple(int(c + (240 - c) * y / 150 * 0.8) for c in sky))
+    draw.polygon([(0, 150), (60, 80), (110, 140), (170, 60), (256, 150)], (104, 112, 142))
+    draw.polygon([(150, 86), (170, 60), (192, 84)], (250, 252, 255))
+    draw.rectangle([0, 148, 256, 256], (98, 160, 70))
+    x = 60 + seed * 37 % 110
+    draw.rectangle([x, 150, x + 60, 200], (208, 42, 40))
+    draw.polygon([(x - 8, 152), (x + 30, 118), (x + 68, 152)], (110, 60, 44))
+    draw.rectangle([x + 22, 172, x + 38, 200], (60, 36, 30))
+    return picture
+
+
+def coarse(picture: Image.Image) -> Image.Image:
+    return picture.filter(ImageFilter.MedianFilter(9)).quantize(6).convert("RGB")
+
+
+def facts(folder: Path) -> ModelFacts:
+    examples: list[dict[str, Any]] = []
+    for number, name in enumerate(EXAMPLES):
+        path = folder / f"example-{number}.png"
+        coarse(landscape(number)).save(path)
+        words = "a red house on a meadow at sunset"
+        examples.append(
+            {"name": name, "image": str(path), "prompt": words, "strength": 0.6, "seed": number}
+        )
+    return ModelFacts(
+        name="Postcard",
+        device="cpu",
+        size=SIZE,
+        defaults={"num_inference_steps": 20, "guidance_scale": 4.0},
+        vocabulary=VOCABULARY,
+        swatches=list(SWATCHES.items()),
+        examples=examples,
+    )
+
+
+def build(pretend: Pretend) -> gr.Blocks:
+    model = facts(pretend.folder)
+    tab = ("Paint", "SDEdit", partial(paint, Painting, model, pretend.actions))
+    about = "Paint a few strokes, say what they are, and watch them become a picture."
+    return page("Pentimento", about, model, [tab])
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        build(Pretend(Path(folder), pace=0.15)).queue(api_open=False).launch(
+            server_port=7871, theme=THEME, css=CSS, head=HEAD, run_history=False, footer_links=[]
+        )

@@ -1,0 +1,309 @@
+"""What the page itself promises, in a real browser, over a studio without a model."""
+
+import pytest
+
+from components.events import Stepped
+from tests.page.conftest import Open
+from tests.page.painter import Painter
+from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
+
+# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+
+
+@pytest.fixture
+def painter(opened: Open, pretend_url: str, pretend: Pretend) -> Painter:
+    pretend.go.set()
+    return opened(pretend_url)
+
+
+def finished(painter: Painter, pretend: Pretend, button: str = "Run") -> Job:
+    """Press the button and wait for the result of just that run."""
+    name = pretend.next_name
+    painter.press(button)
+    painter.until_saved(name)
+    return pretend.jobs[name]
+
+
+def test_an_empty_canvas_is_answered_with_a_sentence(painter: Painter, pretend: Pretend) -> None:
+    pretend.watched.clear()
+    painter.write("a red house")
+    painter.run.click()
+    painter.until("failed")
+    assert painter.message.startswith("The canvas is empty.")
+    assert painter.words.input_value() == "a red house"
+    name = pretend.next_name
+    painter.paint()
+    finished(painter, pretend)
+    assert pretend.watched == [name]  # and nothing was looked for in between
+
+
+def test_strokes_become_a_picture(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    painter.write("a red house")
+    job = finished(painter, pretend)
+    painter.until_shown("-1.png$")
+    assert painter.picture().size == (256, 256)
+    assert painter.run.is_enabled()
+    assert f"seed {job.values['seed']}" in painter.caption
+    assert job.values["prompt"] == "a red house"
+
+
+def test_a_run_that_waits_says_its_place_and_then_its_steps(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    pretend.go.clear()
+    name = pretend.next_name
+    painter.run.click()
+    painter.until_said("One edit is before yours.")
+    assert painter.run.is_disabled()
+    pretend.jobs[name].event = Stepped("denoising", 3, 14, 5.2, jpeg(landscape(0)))
+    painter.until_said("step 3 of 14 · 5 s left")
+    painter.until_shown("^data:image/jpeg")
+    assert painter.stage.locator("progress").get_attribute("value") == str(3 / 14)
+    pretend.go.set()
+    painter.until_saved(name)
+
+
+def test_stop_keeps_the_strokes_and_the_last_result(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    marks = painter.marks()
+    assert marks > 0
+    finished(painter, pretend)
+    pretend.go.clear()
+    name = pretend.next_name
+    painter.run.click()
+    painter.until_said("One edit is before yours.")
+    painter.press("Stop")
+    pretend.go.set()
+    painter.until("stopped")
+    assert pretend.jobs[name].stopped.is_set()
+    assert painter.message.startswith("Stopped")
+    assert painter.marks() == marks
+    closer = painter.page.get_by_role("button", name="Closer to my strokes")
+    assert closer.is_hidden()
+    painter.press("Back to the last result")
+    painter.until_shown("-1.png$")
+    closer.wait_for()
+
+
+def test_a_failure_is_one_sentence_and_run_works_again(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    painter.write("break")
+    painter.run.click()
+    painter.until("failed")
+    assert painter.message == "Something went wrong inside the studio. Try again."
+    painter.write("a house")
+    finished(painter, pretend)
+
+
+def test_a_reload_finds_the_run_and_everything_that_was_set(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    marks = painter.marks()
+    painter.write("a blue boat")
+    painter.more()
+    painter.number("Steps", 7)
+    pretend.go.clear()
+    name = pretend.next_name
+    painter.run.click()
+    painter.until_said("One edit is before yours.")
+    painter.reload()
+    painter.until_said("One edit is before yours.")
+    assert painter.run.is_disabled()
+    pretend.go.set()
+    painter.until_saved(name)
+    assert painter.words.input_value() == "a blue boat"
+    assert painter.marks() == marks
+    painter.more()
+    assert painter.page.get_by_label("number input for Steps").input_value() == "7"
+    painter.reload()
+    painter.until_saved(name)
+
+
+def test_a_job_that_the_studio_forgot_is_no_news(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    finished(painter, pretend)
+    pretend.jobs.clear()
+    painter.reload()
+    finished(painter, pretend)  # the page is not stuck, and said nothing
+
+
+def test_unknown_words_are_named_and_never_read_as_html(painter: Painter) -> None:
+    painter.write("a zeppelin <img/src=x/onerror=window.broken=1>")
+    line = painter.page.locator("#words-heard p")
+    line.wait_for()
+    assert line.inner_text().startswith("2 words are unknown to this model: zeppelin, <img")
+    assert painter.page.evaluate("window.broken") is None
+    painter.write("a house")
+    line.wait_for(state="hidden")
+
+
+def test_a_chip_writes_its_word_where_the_caret_is(painter: Painter) -> None:
+    painter.words.fill("a at sunset")
+    painter.words.evaluate("box => box.setSelectionRange(1, 1)")
+    painter.page.locator(".pt-chip", has_text="house").first.click()
+    assert painter.words.input_value() == "a house at sunset"
+    painter.press("Colours")
+    painter.words.evaluate("box => box.setSelectionRange(1, 1)")
+    painter.page.locator(".pt-chip", has_text="red").click()
+    assert painter.words.input_value() == "a red house at sunset"
+
+
+def test_an_example_fills_the_canvas_and_the_form(painter: Painter, pretend: Pretend) -> None:
+    assert len(EXAMPLES) >= 6
+    painter.more()
+    painter.number("Repeats", 3)
+    painter.page.locator(".pt-examples button", has_text=EXAMPLES[2]).click()
+    painter.page.wait_for_function("document.querySelector('#words-paint textarea').value !== ''")
+    painter.until_marks(256 * 256)
+    values = finished(painter, pretend).values
+    assert (values["seed"], values["strength"], values["repeats"]) == (2, 0.6, 1)
+    assert finished(painter, pretend).values["seed"] != 2  # the promise is kept once
+
+
+def test_an_unlocked_seed_changes_and_a_locked_one_stays(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    seeds = [finished(painter, pretend).values["seed"] for _ in range(2)]
+    assert seeds[0] != seeds[1]
+    painter.more()
+    painter.page.get_by_label("Keep this seed").check()
+    assert finished(painter, pretend).values["seed"] == seeds[1]
+
+
+def test_several_strengths_are_a_sheet_to_choose_from(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    painter.more()
+    painter.page.get_by_label("Several strengths at once").check()
+    finished(painter, pretend)
+    thumbs = painter.stage.locator(".pt-thumb")
+    assert thumbs.all_inner_texts() == [f"strength {each:.2f}" for each in SWEEP]
+    thumbs.nth(3).click()
+    painter.until_shown("-4.png$")
+    assert f"strength {SWEEP[3]:.2f}" in painter.caption
+    values = finished(painter, pretend, "Closer to my strokes").values
+    assert values["strength"] == pytest.approx(SWEEP[3] / 2)
+    assert values["sweep"] is False
+
+
+def test_the_search_halves_what_is_left(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    buttons = ("Run", "More realistic", "Closer to my strokes", "Closer to my strokes")
+    asked = [finished(painter, pretend, button).values for button in buttons]
+    assert [each["strength"] for each in asked] == pytest.approx([0.7, 0.85, 0.775, 0.7375])
+    assert len({each["seed"] for each in asked}) == 1
+    assert painter.page.get_by_label("number input for Strength").input_value() == "0.7375"
+
+
+def test_before_and_after_is_moved_by_keys(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    finished(painter, pretend)
+    painter.press("Before / after")
+    cut = painter.page.get_by_label("Before and after")
+    cut.focus()
+    for _ in range(10):
+        painter.page.keyboard.press("ArrowLeft")
+    clip = painter.stage.locator(".pt-before").evaluate("node => getComputedStyle(node).clipPath")
+    assert clip == "inset(0px 60% 0px 0px)"
+
+
+def test_the_filmstrip_shows_the_steps_on_the_plate(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    finished(painter, pretend)
+    head = painter.page.get_by_label("Step of the run")
+    head.focus()
+    painter.page.keyboard.press("Home")
+    painter.until_shown("/step-01.jpg$")
+    assert painter.caption == "step 1 of 14"
+    painter.page.keyboard.press("End")
+    painter.until_shown("-1.png$")
+
+
+def test_the_result_can_be_painted_on_and_saved(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    name = pretend.next_name
+    finished(painter, pretend)
+    with painter.page.expect_download() as download:
+        painter.stage.get_by_role("link", name="Save as PNG").click()
+    assert download.value.suggested_filename == f"pentimento-{name}-1.png"
+    assert download.value.path().read_bytes() == (pretend.folder / name / "0.png").read_bytes()
+    painter.press("Paint on this result")
+    painter.page.wait_for_function(
+        "document.querySelector('#canvas-paint .pm-picture').getContext('2d')"
+        ".getImageData(4, 250, 1, 1).data[0] !== 255"
+    )
+    assert painter.marks() == 0
+    picture = finished(painter, pretend).sketch.picture
+    assert picture is not None and picture.suffix == ".png"
+
+
+def test_a_picture_is_turned_into_strokes(painter: Painter, pretend: Pretend) -> None:
+    painter.press("Turn this picture into strokes")
+    refused = painter.page.locator("#strokes-refused p")
+    refused.wait_for()
+    assert refused.inner_text() == "Drop a picture on the canvas first."
+    path = pretend.folder / "photo.png"
+    landscape(1).save(path)
+    painter.page.locator("#canvas-paint input[type=file]").first.set_input_files(path)
+    painter.page.wait_for_function(
+        "document.querySelector('#canvas-paint .pm-canvas').dataset.empty !== 'true'"
+    )
+    painter.press("Turn this picture into strokes")
+    painter.until_marks(256 * 256)
+    refused.wait_for(state="hidden")
+
+
+def test_keys(painter: Painter) -> None:
+    painter.paint()
+    painter.page.keyboard.press("?")
+    dialog = painter.page.get_by_role("dialog")
+    dialog.wait_for()
+    assert "Ctrl" in dialog.inner_text()
+    painter.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    painter.words.fill("a house?")
+    assert painter.words.input_value() == "a house?"
+    painter.words.press("Control+Enter")
+    painter.until("waiting", "running", "done")
+
+
+def test_light_follows_the_system_until_a_person_decides(opened: Open, pretend_url: str) -> None:
+    dark = opened(pretend_url, color_scheme="dark")
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    assert dark.page.evaluate(paper) == "rgb(26, 24, 22)"
+    dark.press("Light or dark")
+    assert dark.page.evaluate(paper) == "rgb(250, 247, 240)"
+    dark.reload()
+    dark.page.wait_for_function(f"({paper})() === 'rgb(250, 247, 240)'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_all(opened: Open, pretend_url: str, scheme: str) -> None:
+    phone = opened(
+        pretend_url, viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme
+    )
+    assert phone.cut_off() == []
+    phone.paint()
+    phone.run.click()
+    phone.until("done")
+    phone.until_shown("-1.png$")
+    assert phone.cut_off() == []
+    top, bottom = phone.stage.locator(".pt-plate").evaluate(
+        "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
+    )
+    assert bottom > 100 and top < 744  # the page has moved to where something happens
+
+
+def test_pictures_are_enlarged_sharply(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    finished(painter, pretend)
+    painter.until_shown("-1.png$")
+    width, rendering = painter.shown.evaluate(
+        "node => [node.getBoundingClientRect().width, getComputedStyle(node).imageRendering]"
+    )
+    assert (width / 256 * 2) % 1 == 0
+    assert rendering == "pixelated"
