@@ -1,0 +1,125 @@
+"""The assembly: everything is made here, once, and handed to whoever needs it."""
+
+import os
+import secrets
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from gradio.utils import get_upload_folder
+
+from components.page import page
+from components.theme import CSS, HEAD, THEME
+from studio.catalog import Entry, entries
+from studio.desk import Desk
+from studio.edge import VISITOR, Edge
+from studio.endpoint import paint_endpoint
+from studio.engine import Engine
+from studio.history import History
+from studio.jobs import Jobs, Limits
+from studio.ledger import Ledger
+from studio.login import routes
+from studio.models import Models
+from studio.settings import Settings
+from studio.visitors import Visitors
+
+TITLE: Final = "Pentimento"
+EXPLANATION: Final = "Paint a few strokes, say what they are, and watch them become a picture."
+MAX_UPLOAD: Final = "20mb"  # one file
+MAX_EVENTS: Final = 64  # watchers and clicks that Gradio queues; edits have a queue of their own
+
+
+def create(
+    settings: Settings, models: Models | None = None, methods: Sequence[Entry] | None = None
+) -> Edge:
+    """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
+    models = models or Models(settings.model, settings.device, settings.dtype)
+    methods = entries() if methods is None else methods
+    history = History(settings.data)
+    scratch = Path(get_upload_folder()) / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    engine = Engine(models, history, scratch)
+    jobs = Jobs(Limits(grace=settings.grace), partial(_load, models), "The model is loading")
+    desks = {
+        each.name: Desk(
+            each.name, each.request, each.method, jobs, engine, history, models, scratch
+        )
+        for each in methods
+    }
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        jobs.open()
+        yield
+        jobs.close()
+        history.close()
+
+    visitors = Visitors(settings, _secret(settings.data))
+    parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    # Gradio reflects any origin unless its parent has exactly this class.
+    parent.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["GET", "POST"])
+    parent.include_router(routes(visitors))
+    blocks = _page(models, methods, desks)
+    app = gr.mount_gradio_app(
+        parent,
+        blocks,
+        path="/",
+        server_name=settings.host,
+        server_port=settings.port,
+        auth_dependency=_visitor,
+        allowed_paths=[str(history.edits)],
+        max_file_size=MAX_UPLOAD,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        ssr_mode=False,
+        pwa=False,
+        theme=THEME,
+        css=CSS,
+        head=HEAD,
+    )
+    # Gradio looks where an input's file lies only in a page that was launched; a mounted one would
+    # copy any file of this machine. (The edge refuses such a message before it comes here.)
+    blocks.has_launched = True
+    ledger = Ledger([Path(get_upload_folder()), history.edits])
+    return Edge(app, settings, visitors, ledger)
+
+
+def _page(models: Models, methods: Sequence[Entry], desks: Mapping[str, Desk]) -> gr.Blocks:
+    facts = models.facts()
+    tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
+    blocks = page(TITLE, EXPLANATION, facts, tabs)
+    if "Paint" in desks:
+        with blocks:
+            gr.api(paint_endpoint(desks["Paint"]), api_name="paint", concurrency_limit=None)
+    blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
+    return blocks
+
+
+def _visitor(request: Request) -> str | None:
+    """Whom Gradio takes the request for: what the edge has found out."""
+    return request.scope.get(VISITOR)
+
+
+def _load(models: Models) -> None:
+    try:
+        models.prepare()
+    except ValueError as refusal:
+        print(f"The model did not load. {refusal}", file=sys.stderr, flush=True)
+        raise
+
+
+def _secret(data: Path) -> bytes:
+    """What tickets of a login are signed with; made at the first start, for this person only."""
+    path = data / "secret"
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()

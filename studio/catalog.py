@@ -1,0 +1,39 @@
+"""The methods on offer: the one place where a method of `pipelines` meets its tab."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from components.actions import Actions, ModelFacts
+from components.page import Tab
+from components.tabs.paint import paint
+from pipelines.request import Request
+from pipelines.sdedit import SDEdit, halved, sdedit, strokes
+from studio.desk import Desk
+from studio.engine import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str  # the word on the tab
+    paper: str
+    request: type[Request]
+    method: Method
+    tab: Callable[[ModelFacts, Desk], Any]  # builds the tab where the caller stands
+
+
+def entries() -> Sequence[Entry]:
+    return (Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint),)
+
+
+def _paint(model: ModelFacts, desk: Desk) -> Tab:
+    actions = Actions(
+        start=desk.start,
+        watch=desk.watch,
+        stop=desk.stop,
+        check_words=desk.check_words,
+        to_strokes=partial(desk.converted, strokes),
+        halve=halved,
+    )
+    return paint(SDEdit, model, actions)

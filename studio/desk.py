@@ -1,0 +1,132 @@
+"""What a tab, or a program, may ask for: the verbs of one method, each checked before it acts."""
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from components.canvas import Sketch
+from components.events import Event, Finished
+from pipelines.core import tokens
+from pipelines.request import Request
+from studio import inputs, recipes, sketches
+from studio.engine import Engine, Method, Order
+from studio.history import History, Saved
+from studio.jobs import Jobs
+from studio.models import Models
+from studio.sketches import Guide
+
+SWEEP: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # strengths, from the strokes towards the words
+
+
+class Desk:
+    """One method with the queue, the device and the history behind it."""
+
+    def __init__(
+        self,
+        name: str,
+        request_type: type[Request],
+        method: Method,
+        jobs: Jobs,
+        engine: Engine,
+        history: History,
+        models: Models,
+        scratch: Path,
+    ) -> None:
+        self._name = name
+        self._request_type = request_type
+        self._method = method
+        self._jobs = jobs
+        self._engine = engine
+        self._history = history
+        self._models = models
+        self._scratch = scratch
+
+    def start(
+        self, sketch: Sketch, values: Mapping[str, Any], visitor: str, parent: str | None = None
+    ) -> str:
+        """Queue what is on the canvas; returns the job's id, which becomes the edit's."""
+        only = values.get("only", sketches.EVERYTHING)
+        return self.order(sketches.guide(sketch, only), values, visitor, parent)
+
+    def order(
+        self, guide: Guide, values: Mapping[str, Any], visitor: str, parent: str | None = None
+    ) -> str:
+        self._history.check_room()
+        order = Order(
+            id=self._history.new_id(),
+            name=self._name,
+            method=self._method,
+            request=self._request(guide, values),
+            visitor=visitor,
+            parent=parent,
+        )
+        self._jobs.submit(order.id, visitor, lambda: self._engine.run(order))
+        return order.id
+
+    async def watch(self, job_id: str, visitor: str) -> AsyncGenerator[Event, None]:
+        """What happens to the job; an edit of long ago is told from the history."""
+        if not self._jobs.knows(job_id, visitor):
+            saved = self._history.read(job_id, visitor)
+            if saved is not None and saved.images:
+                yield _finished(saved)
+                return
+        async with aclosing(self._jobs.watch(job_id, visitor)) as events:
+            async for event in events:
+                yield event
+
+    def stop(self, job_id: str, visitor: str) -> None:
+        self._jobs.stop(job_id, visitor)
+
+    def check_words(self, text: str) -> str:
+        """A sentence about words that the model cannot hear, or "" (also while it still loads)."""
+        bundle = self._models.loaded
+        clean = inputs.words(text, "Words")
+        if bundle is None or not clean:
+            return ""
+        unknown, lost = tokens.unknown(bundle, clean), tokens.lost(bundle, clean)
+        said: list[str] = []
+        if unknown:
+            count = "1 word is" if len(unknown) == 1 else f"{len(unknown)} words are"
+            said.append(f"{count} unknown to this model: {', '.join(unknown)}.")
+        if lost:
+            said.append(f"Beyond the length this model reads: {' '.join(lost)}.")
+        return " ".join(said)
+
+    def converted(self, convert: Callable[[Image.Image], Image.Image], sketch: Sketch) -> Path:
+        """The picture on the canvas after `convert`, as a PNG."""
+        if sketch.picture is None:
+            raise ValueError("Drop a picture on the canvas first.")
+        picture = inputs.picture(sketch.picture)
+        picture.thumbnail((sketch.width, sketch.height), Image.Resampling.LANCZOS)
+        path = self._scratch / f"{secrets.token_hex(12)}.png"
+        path.write_bytes(recipes.png(convert(picture)))
+        return path
+
+    def _request(self, guide: Guide, values: Mapping[str, Any]) -> Request:
+        safe = inputs.fields(self._request_type, values)
+        if safe.get("seed") is None:
+            safe["seed"] = secrets.randbelow(inputs.MAX_SEED + 1)
+        if values.get("sweep") is True:
+            safe |= {"strengths": SWEEP, "num_images": 1}
+        safe |= {"image": guide.image, "mask_image": guide.mask}
+        known = {each.name for each in fields(self._request_type)}
+        return self._request_type(**{name: safe[name] for name in safe if name in known})
+
+
+def _finished(saved: Saved) -> Finished:
+    """An edit from the history as the event that it ended with."""
+    seeds, seconds = saved.recipe.get("seeds", []), saved.recipe.get("seconds", 0.0)
+    return Finished(
+        edit_id=saved.id,
+        images=saved.images,
+        seeds=tuple(seeds),
+        before=saved.before,
+        frames=saved.frames,
+        notes=saved.recipe.get("notes", {}),
+        seconds=float(seconds),
+    )

@@ -1,0 +1,197 @@
+"""Runs one method on the device and tells it as events: steps, frames, the saved result.
+
+A run is a generator, so whoever iterates it decides when it stops: closing it between two steps
+frees the device at once. Everything that goes wrong ends as `Failed` with one sentence.
+"""
+
+import gc
+import logging
+import statistics
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from components.events import Event, Failed, Finished, Stepped, Waiting
+from pipelines.core.bundle import Bundle
+from pipelines.core.sampling import Run, Step
+from pipelines.request import Edit, Request
+from studio import recipes
+from studio.frames import Frames
+from studio.history import BEFORE, History, Unsaved
+from studio.models import Models
+
+log = logging.getLogger(__name__)
+
+Method = Callable[[Bundle, Any], Run]
+
+BROKEN = "Something went wrong inside the studio; its log says what. Try again."
+NOT_FINITE = (
+    "The model lost its way (a value was not a number), so nothing was saved. "
+    "Try a lower guidance, another scheduler, or start the studio with --dtype float32."
+)
+NO_MEMORY = (
+    "There was not enough memory for this edit. "
+    "Try fewer pictures at once, or a smaller picture with a mask."
+)
+UNSAVED = "{reason}, so this result is not in the history: save it now."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One edit that somebody wants."""
+
+    id: str  # of the job, and later of the edit
+    name: str  # of the method, as the history calls it
+    method: Method
+    request: Request
+    visitor: str
+    parent: str | None = None  # the edit whose result this one goes on from
+
+
+class NotFinite(Exception):
+    """The latents went astray."""
+
+
+class Engine:
+    def __init__(
+        self,
+        models: Models,
+        history: History,
+        scratch: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._models = models
+        self._history = history
+        self._scratch = scratch  # for results that the history has no room for
+        self._clock = clock
+        self._device = threading.Lock()
+
+    def run(self, order: Order) -> Generator[Event, None, None]:
+        """Carry out an order; the last event is Finished or Failed."""
+        with self._device:
+            try:
+                yield from self._attempts(order)
+            except ValueError as error:  # a sentence for the person, by the law of the methods
+                yield Failed(str(error))
+            except NotFinite:
+                log.warning("%s gave values that are no numbers", order.name)
+                yield Failed(NOT_FINITE)
+            except Exception as error:
+                if out_of_memory(error):
+                    log.warning("%s ran out of memory twice", order.name)
+                    yield Failed(NO_MEMORY)
+                    return
+                log.exception("%s failed", order.name)
+                yield Failed(BROKEN)
+
+    def _attempts(self, order: Order) -> Generator[Event, None, None]:
+        """Once, and once more where the memory did not suffice."""
+        if self._models.loaded is None:
+            yield Waiting(0, "The model is loading")
+        bundle = self._models.bundle()
+        try:
+            return (yield from self._once(bundle, order))
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        # Only here are the run's tensors free: the exception held them.
+        log.warning("%s ran out of memory; trying once more", order.name)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return (yield from self._once(bundle, order))
+
+    def _once(self, bundle: Bundle, order: Order) -> Generator[Event, None, None]:
+        begun = self._clock()
+        frames = Frames(self._clock)
+        pace = Pace(self._clock)
+        run = order.method(bundle, order.request)
+        try:
+            while True:
+                try:
+                    step = next(run)
+                except StopIteration as end:
+                    edit: Edit = end.value
+                    break
+                yield self._stepped(step, frames, pace)
+        finally:
+            run.close()
+        yield self._finished(order, bundle, edit, frames, self._clock() - begun)
+
+    def _stepped(self, step: Step, frames: Frames, pace: "Pace") -> Stepped:
+        if not bool(torch.isfinite(step.latents).all()):
+            raise NotFinite
+        moment = step.moment
+        left = pace.left(moment.index, moment.total)
+        frame = frames.take(step.view)
+        return Stepped(step.phase, moment.index, moment.total, left, frame)
+
+    def _finished(
+        self, order: Order, bundle: Bundle, edit: Edit, frames: Frames, seconds: float
+    ) -> Finished:
+        recipe = recipes.of(order.name, bundle.name, order.request)
+        recipe |= {"seeds": edit.seeds, "notes": edit.notes, "seconds": round(seconds, 3)}
+        files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
+        if (before := edit.views.get("before")) is not None:
+            files[BEFORE] = recipes.png(before)
+        files |= {f"step-{n:03}.jpg": frame for n, frame in frames.kept.items()}
+        edit_id, notes = order.id, dict(edit.notes)
+        try:
+            saved = self._history.save(edit_id, order.visitor, recipe, files, order.parent)
+            images, before_path, frame_paths = saved.images, saved.before, saved.frames
+        except Unsaved as error:
+            log.exception("An edit could not be saved")
+            notes["note"] = UNSAVED.format(reason=error)
+            paths = self._set_aside(edit_id, files)
+            images = tuple(paths[f"{n}.png"] for n in range(len(edit.images)))
+            before_path = paths.get(BEFORE)
+            frame_paths = tuple(path for name, path in paths.items() if name.startswith("step-"))
+        return Finished(
+            edit_id=edit_id,
+            images=images,
+            seeds=tuple(edit.seeds),
+            before=before_path,
+            frames=frame_paths,
+            notes=notes,
+            seconds=seconds,
+        )
+
+    def _set_aside(self, edit_id: str, files: Mapping[str, bytes]) -> Mapping[str, Path]:
+        """Files where the page can still show them, for as long as the studio runs."""
+        folder = self._scratch / edit_id
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return {name: folder / name for name in files}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """CUDA has a type for it, the CPU's allocator only a text."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "out of memory" in text
+    )
+
+
+class Pace:
+    """Seconds left, from the time between steps; the first step is left out, since it sets up."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._begun = self._last = clock()
+        self._spans: list[float] = []
+
+    def left(self, index: int, total: int) -> float:
+        now = self._clock()
+        if index > 1:
+            self._spans.append(now - self._last)
+        span = statistics.median(self._spans[-9:]) if self._spans else now - self._begun
+        self._last = now
+        return max(0.0, span * (total - index))

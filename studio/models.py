@@ -1,0 +1,184 @@
+"""The model: what its folder says about it, and the networks, loaded once.
+
+What belongs to a model lies in its folder by convention, for any model: `studio.json` holds good
+defaults, swatches, a small vocabulary and examples. None of it is required.
+"""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers.utils.logging import disable_progress_bar
+
+from components.actions import ModelFacts
+from components.canvas import Swatch
+from pipelines.core import preview
+from pipelines.core.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+Load = Callable[..., Bundle]
+Facts = Mapping[str, Any]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
+DEFAULT_SIZE = 512  # of a model whose folder does not say
+
+
+def fit_previews(bundle: Bundle) -> None:
+    preview.pictures(bundle, torch.zeros(1, bundle.channels, 4, 4))
+
+
+class Models:
+    """Loads the model that the settings name; one at a time, kept until the end."""
+
+    def __init__(
+        self,
+        source: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        load: Load = Bundle.load,
+        warm: Callable[[Bundle], object] = fit_previews,
+    ) -> None:
+        self.source = source
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, self.device)
+        self._load = load
+        self._warm = warm
+        self._loading = threading.Lock()
+        self._bundle: Bundle | None = None
+
+    def bundle(self) -> Bundle:
+        """The networks. The first call loads them; ValueError with a sentence where it cannot."""
+        with self._loading:
+            if self._bundle is None:
+                disable_progress_bar()  # loading takes a second or two, and the page says so
+                self._bundle = self._load(self.source, device=self.device, dtype=self.dtype)
+            return self._bundle
+
+    def prepare(self) -> None:
+        """Load, and fit the previews, so that no run has to."""
+        self._warm(self.bundle())
+
+    @property
+    def loaded(self) -> Bundle | None:
+        """The networks if they are there already, without waiting for them."""
+        return self._bundle
+
+    def facts(self) -> ModelFacts:
+        """What the page says about the model; read from its folder, so nothing need be loaded."""
+        folder = Path(self.source).expanduser()
+        told = read_json(folder / "studio.json")
+        name = told.get("title")
+        return ModelFacts(
+            name=name if isinstance(name, str) else folder.stem or self.source,
+            device=self.device,
+            size=_size(folder, told),
+            defaults=_mapping(told.get("defaults")),
+            vocabulary={
+                group: [str(word) for word in _sequence(words)]
+                for group, words in _mapping(told.get("vocabulary")).items()
+            },
+            swatches=list(_swatches(told)),
+            examples=list(_examples(folder, told)),
+        )
+
+
+def pick_device(wanted: str) -> str:
+    """The device to use. ValueError where the wanted one is not there."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ValueError(f"{wanted!r} is no device; use cpu, cuda, cuda:1 or mps.") from None
+    missing = (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise ValueError(f"This machine has no {wanted}; start with --device cpu, or leave it out.")
+    return wanted
+
+
+def pick_dtype(wanted: str, device: str) -> torch.dtype:
+    """The number format to use: half precision where the device is good at it."""
+    if wanted != "auto":
+        return DTYPES[wanted]
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device == "cpu" and _cpu_likes_bfloat16():
+        return torch.bfloat16
+    return torch.float16 if device == "mps" else torch.float32
+
+
+def _cpu_likes_bfloat16() -> bool:
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def _size(folder: Path, told: Facts) -> int:
+    """The side of the pictures that the model draws best, in pixels."""
+    size = told.get("size")
+    if isinstance(size, int):
+        return size
+    sample = read_json(folder / "unet" / "config.json").get("sample_size")
+    vae = read_json(folder / "vae" / "config.json")
+    levels = _sequence(vae.get("block_out_channels") or vae.get("encoder_block_out_channels"))
+    return sample * 2 ** (len(levels) - 1) if isinstance(sample, int) and levels else DEFAULT_SIZE
+
+
+def read_json(path: Path) -> Facts:
+    """A JSON object from a model's folder; what cannot be read is empty."""
+    return _mapping(_read(path))
+
+
+def _read(path: Path) -> object:
+    """JSON from a model's folder; None, with a line in the log, where it cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read (%s); going on without it", path, error)
+        return None
+
+
+def _examples(folder: Path, told: Facts) -> Sequence[Facts]:
+    """The examples whose pictures are there, with their paths made absolute.
+
+    They stand in `studio.json` itself, or in a file that it names.
+    """
+    listed = told.get("examples")
+    if isinstance(listed, str):
+        folder, listed = (folder / listed).parent, _read(folder / listed)
+    found: list[Facts] = []
+    for each in map(_mapping, _sequence(listed)):
+        image = each.get("image")
+        if isinstance(image, str) and (folder / image).is_file():
+            found.append({**each, "image": str((folder / image).resolve())})
+    return found
+
+
+def _swatches(told: Facts) -> Sequence[Swatch]:
+    """Colours as (name, "#rrggbb"); one that has no name is called by its number."""
+    found: list[Swatch] = []
+    for each in _sequence(told.get("swatches")):
+        name, colour = each if isinstance(each, list) and len(each) == 2 else (each, each)
+        if isinstance(colour, str) and _COLOUR.fullmatch(colour):
+            found.append((str(name), colour))
+    return found
+
+
+def _mapping(value: object) -> Facts:
+    return cast("Facts", value) if isinstance(value, dict) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else ()

@@ -1,0 +1,75 @@
+"""What a result says about how it was made: our JSON, and the text other programs read.
+
+Both go into the PNG, and nothing else does. The text is the one that Automatic1111's web interface
+writes under `parameters`: words, a line of words to avoid, a line of settings.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pipelines.request import Request
+
+VERSION = 1
+CHUNK = "pentimento"  # the name of our JSON in the PNG
+PRIVATE = ("visitor",)  # kept on the disk, never in a file that may be passed on
+
+
+def of(method: str, model: str, request: Request) -> dict[str, Any]:
+    """The request as JSON; a picture in it becomes its size and a hash of its pixels."""
+    asked = {each.name: _plain(getattr(request, each.name)) for each in fields(request)}
+    return {"version": VERSION, "method": method, "model": model, "request": asked}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Image.Image):
+        return {"size": list(value.size), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+def png(image: Image.Image, recipe: Mapping[str, Any] | None = None, index: int = 0) -> bytes:
+    """The picture as PNG, with its recipe; `index` says which of the recipe's pictures it is."""
+    bare = Image.new(image.mode, image.size)
+    bare.paste(image)
+    info = PngInfo()
+    if recipe is not None:
+        public = {key: value for key, value in recipe.items() if key not in PRIVATE}
+        info.add_itxt(CHUNK, json.dumps({**public, "index": index}, ensure_ascii=False))
+        info.add_text("parameters", parameters(recipe, index, image.size))
+    file = BytesIO()
+    bare.save(file, "PNG", pnginfo=info, compress_level=4)
+    return file.getvalue()
+
+
+def jpeg(image: Image.Image, quality: int = 80) -> bytes:
+    file = BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def parameters(recipe: Mapping[str, Any], index: int, size: tuple[int, int]) -> str:
+    """The recipe of one picture in Automatic1111's words."""
+    asked: Mapping[str, Any] = recipe["request"]
+    notes: Mapping[str, Any] = recipe.get("notes", {})
+    seeds: Sequence[int] = recipe.get("seeds") or [asked["seed"]]
+    strengths: Sequence[float] = notes.get("strengths") or [asked.get("strength", 1.0)]
+    settings = {
+        "Steps": asked["num_inference_steps"],
+        "Sampler": notes.get("scheduler", asked["scheduler"]),
+        "CFG scale": f"{asked['guidance_scale']:g}",
+        "Seed": seeds[index % len(seeds)],
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": recipe["model"],
+        "Denoising strength": f"{strengths[index % len(strengths)]:g}",
+    }
+    lines = [asked["prompt"]]
+    if asked["negative_prompt"]:
+        lines.append(f"Negative prompt: {asked['negative_prompt']}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""From settings to a studio that answers: the port, the sentences at the start, the server.
+
+The port is taken first, and everything heavy is imported only then: a wrong start is told at once.
+"""
+
+import errno
+import logging
+import os
+import socket
+import sys
+import threading
+import webbrowser
+
+from studio.settings import Settings, check_model
+
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+}
+
+
+def serve(settings: Settings) -> int:
+    """Serve until interrupted; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    os.environ.update(QUIET)
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.data / "cache")
+    try:
+        check_model(settings.model)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        with listen(settings) as listener:
+            return _serve(settings, listener)
+    except ImportError as error:
+        if (sentence := missing_library(error)) is None:
+            raise
+        print(sentence, file=sys.stderr)
+    except (ValueError, OSError) as refusal:
+        print(refusal, file=sys.stderr)
+    return 1
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    import uvicorn
+
+    from studio import inputs
+    from studio.app import create
+
+    app = create(settings)
+    inputs.restrict_pillow()
+    print(f"Pentimento is at {settings.url} (Ctrl+C ends it)", flush=True)
+    if settings.browser and _has_display():
+        threading.Thread(target=webbrowser.open, args=(settings.url,), daemon=True).start()
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,  # streams would stay open for ever
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the port; ValueError with a sentence where it cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name != "nt":  # there it would let two studios share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(
+                f"Port {settings.port} is taken, perhaps by another studio at {settings.url}. "
+                "Choose another with --port."
+            ) from error
+        raise ValueError(f"Cannot listen on {settings.url}: {error.strerror}.") from error
+    return listener
+
+
+def missing_library(error: ImportError) -> str | None:
+    """A sentence where the system lacks a library that OpenCV needs, as bare servers do."""
+    if ".so" not in str(error):
+        return None
+    return (
+        f"A system library is missing ({error}). "
+        "On Debian or Ubuntu: apt install libgl1 libglib2.0-0"
+    )
+
+
+def _has_display() -> bool:
+    """Whether a browser has a window to open; without one, a text browser takes the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,103 @@
+"""What is on a canvas, as a method wants it: one picture, and a mask of where it may change."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from components.canvas import Sketch
+from studio import inputs
+
+EVERYTHING: Final = "everything"
+STROKES: Final = "strokes"
+MASK: Final = "mask"
+
+EMPTY: Final = "Paint something first, or drop a picture on the canvas."
+NO_MASK: Final = "Paint a mask where the picture may change, or let it change everywhere."
+NO_STROKES: Final = "Paint a stroke first: the picture is to change only around the strokes."
+SMALLEST: Final = 8  # pixels on a side: one latent cell
+ASPECT: Final = 0.02  # by how much the sides of picture and strokes may disagree
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """The picture to start from, and where it may change (None: everywhere)."""
+
+    image: Image.Image  # RGB
+    mask: Image.Image | None  # gray, white = edit, of the picture's size
+
+
+def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
+    """Picture and strokes put together; ValueError with a sentence where nothing is there."""
+    painted = inputs.paint(sketch.strokes) if sketch.strokes else None
+    if painted is not None and not painted.getchannel("A").getbbox():
+        painted = None
+    if painted is None and sketch.picture is None:
+        raise ValueError(EMPTY)
+
+    if sketch.picture is None:
+        image = Image.new("RGB", (sketch.width, sketch.height), "white")
+    else:
+        image = inputs.picture(sketch.picture)
+    _check_size(image)
+    if painted is not None:
+        painted = _fit(painted, image.size, "strokes")
+        image.paste(painted, mask=painted.getchannel("A"))
+
+    if only == STROKES:
+        if painted is None:
+            raise ValueError(NO_STROKES)
+        return Guide(image, _around(painted.getchannel("A")))
+    if only == MASK:
+        if sketch.mask is None:
+            raise ValueError(NO_MASK)
+        mask = _fit(inputs.mask(sketch.mask), image.size, "mask")
+        if not mask.getbbox():
+            raise ValueError(NO_MASK)
+        return Guide(image, mask)
+    if only != EVERYTHING:
+        raise ValueError("The picture may change everywhere, around the strokes, or in the mask.")
+    return Guide(image, None)
+
+
+def given(image: Image.Image, mask: Image.Image | None) -> Guide:
+    """A picture and a mask that came as two files, say from a program."""
+    _check_size(image)
+    if mask is not None and mask.size != image.size:
+        raise ValueError(
+            f"The mask is {mask.width}×{mask.height} pixels and the picture "
+            f"{image.width}×{image.height}; they must be of one size."
+        )
+    return Guide(image, mask)
+
+
+def _check_size(image: Image.Image) -> None:
+    if min(image.size) < SMALLEST:
+        raise ValueError(
+            f"That picture is {image.width}×{image.height} pixels; "
+            f"each side needs at least {SMALLEST}."
+        )
+
+
+def _fit(layer: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
+    """A layer at the picture's own size; it must have the picture's shape."""
+    if layer.size == size:
+        return layer
+    across, down = size[0] / layer.width, size[1] / layer.height
+    rounding = 1 / min(layer.size)  # a side of the layer was rounded to whole pixels
+    if abs(across / down - 1) > ASPECT + rounding:
+        raise ValueError(
+            f"The {name} are {layer.width}×{layer.height} pixels, which does not fit a picture of "
+            f"{size[0]}×{size[1]}. Reload the page and run again."
+        )
+    return layer.resize(size, Image.Resampling.BILINEAR)
+
+
+def _around(alpha: Image.Image) -> Image.Image:
+    """Where paint is, and 1/32 of the picture more: it must be able to close around a stroke."""
+    solid = Image.fromarray(((np.asarray(alpha) > 0) * 255).astype(np.uint8))
+    small = solid.reduce(max(1, max(solid.size) // 512)).point(lambda value: 255 if value else 0)
+    for _ in range(max(1, round(max(small.size) / 128))):
+        small = small.filter(ImageFilter.MaxFilter(9))  # 4 pixels each way
+    return small.resize(alpha.size, Image.Resampling.NEAREST)

@@ -1,0 +1,109 @@
+"""A whole studio on a port of its own, with a toy method, for tests that speak HTTP to it."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+NO_TLS = False  # reading the certificates takes longer than most requests here
+LONG = 20_000  # steps of a run that only Stop ends
+
+
+@dataclass(frozen=True)
+class Live:
+    url: str
+    data: Path
+
+    def browser(self, **headers: str) -> httpx.Client:
+        """Speaks as a page does: keeps its cookies, and names its origin on writes."""
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=NO_TLS)
+
+
+@contextmanager
+def serving(data: Path, **named: Any) -> Iterator[Live]:
+    import uvicorn
+
+    from studio.app import create
+    from studio.catalog import entries
+    from studio.settings import Settings
+    from tests.studio import pretend
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    settings = replace(Settings.read(["--port", str(port), "--data", str(data)], {}), **named)
+    data.mkdir(parents=True, exist_ok=True)
+    (paint,) = entries()
+    toy = replace(paint, method=_method)
+    started = threading.Event()
+    leave: list[Callable[[], None]] = []
+
+    async def run() -> None:  # built inside its loop: Gradio makes loops where there is none
+        config = uvicorn.Config(
+            create(settings, pretend.models(data), [toy]),
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        leave.append(lambda: setattr(server, "should_exit", True))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        started.set()
+        await serving
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert started.wait(60) and thread.is_alive(), "the studio did not start"
+    yield Live(f"http://127.0.0.1:{port}", data)
+    leave[0]()
+    thread.join(15)
+    assert not thread.is_alive()
+
+
+def _method(_bundle: Any, request: Any) -> Any:
+    """Two steps; words say otherwise."""
+    from tests.studio import pretend
+
+    if request.prompt == "fail":
+        raise ValueError("The words are too odd.")
+    total = LONG if request.prompt == "long" else 2
+    for index in range(1, total + 1):
+        if total == LONG:
+            time.sleep(0.02)
+        yield pretend.step(index, total)
+    return pretend.edit(request.num_images, request.seed)
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(tmp_path_factory.mktemp("live")) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving(tmp_path_factory.mktemp("locked"), login=("ada", "day")) as studio:
+        yield studio
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Live]]:
+    with ExitStack() as stack:
+        yield lambda **named: stack.enter_context(serving(tmp_path / "data", **named))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gradio's queue asks pandas for an option that pandas is about to drop."""
+    for item in items:
+        if {"live", "locked", "serve"} & set(getattr(item, "fixturenames", ())):
+            old = "ignore:'future.no_silent_downcasting':DeprecationWarning"
+            item.add_marker(pytest.mark.filterwarnings(old))

@@ -1,0 +1,160 @@
+"""The verbs that a tab is given, with a toy method behind them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from components.canvas import Sketch
+from components.events import Event, Failed, Finished
+from pipelines.sdedit import SDEdit
+from studio.desk import SWEEP, Desk
+from studio.engine import Engine
+from studio.history import History
+from studio.jobs import GONE, Jobs
+from studio.sketches import EMPTY
+from tests.studio import pretend
+
+
+class Place:
+    """A desk, and the requests that reached its method."""
+
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[Any] = []
+        self.history = History(folder / "data")
+        self.jobs = Jobs()
+        models = pretend.models(folder)
+        engine = Engine(models, self.history, folder)
+        self.desk = Desk(
+            "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, folder
+        )
+
+    def method(self, bundle: Any, request: Any) -> Any:
+        self.requests.append(request)
+        return pretend.steps(2)(bundle, request)
+
+    def run(self, sketch: Sketch, values: dict[str, Any]) -> Event:
+        job = self.desk.start(sketch, values, "ada")
+        return self.last(job)
+
+    def last(self, job: str, visitor: str = "ada") -> Event:
+        async def all_of() -> list[Event]:
+            return [event async for event in self.desk.watch(job, visitor)]
+
+        return asyncio.run(asyncio.wait_for(all_of(), 10))[-1]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    place.jobs.open()
+    yield place
+    place.jobs.close()
+    place.history.close()
+
+
+@pytest.fixture
+def sketch(tmp_path: Path) -> Sketch:
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (40, 32), "blue").save(path)
+    return Sketch(path, None, None, 40, 32)
+
+
+def test_a_form_becomes_a_request(place: Place, sketch: Sketch) -> None:
+    values = {
+        "prompt": "a  house",
+        "strength": 0.5,
+        "seed": 3,
+        "only": "everything",
+        "sweep": False,
+    }
+    assert isinstance(place.run(sketch, values), Finished)
+    (request,) = place.requests
+    assert (request.prompt, request.strength, request.seed) == ("a house", 0.5, 3)
+    assert request.image.size == (40, 32) and request.mask_image is None
+    assert request.strengths == ()
+
+
+def test_a_sweep_is_several_strengths_and_one_seed(place: Place, sketch: Sketch) -> None:
+    place.run(sketch, {"sweep": True, "num_images": 4, "seed": 3})
+    (request,) = place.requests
+    assert request.strengths == SWEEP and request.num_images == 1
+
+
+@pytest.mark.parametrize("sweep", ["yes", 1, None])
+def test_only_true_is_a_sweep(place: Place, sketch: Sketch, sweep: object) -> None:
+    place.run(sketch, {"sweep": sweep})
+    assert place.requests[0].strengths == ()
+
+
+def test_without_a_seed_there_is_a_new_one(place: Place, sketch: Sketch) -> None:
+    for _ in range(2):
+        place.run(sketch, {"seed": None})
+    first, second = place.requests
+    assert first.seed != second.seed
+
+
+def test_bad_values_never_become_a_job(place: Place, sketch: Sketch) -> None:
+    empty = Sketch(None, None, None, 40, 32)
+    with pytest.raises(ValueError) as refusal:
+        place.desk.start(empty, {}, "ada")
+    assert str(refusal.value) == EMPTY
+    for values in ({"strength": float("nan")}, {"only": "sky"}, {"prompt": "x" * 3000}):
+        with pytest.raises(ValueError):
+            place.desk.start(sketch, values, "ada")
+    assert place.requests == []
+
+
+def test_the_job_is_the_edit_and_is_told_from_the_history_when_it_is_old(
+    place: Place, sketch: Sketch
+) -> None:
+    job = place.desk.start(sketch, {"seed": 3}, "ada")
+    told = place.last(job)
+    assert isinstance(told, Finished) and told.edit_id == job
+    place.jobs._jobs.clear()  # it was long ago, or the studio was started anew
+    again = place.last(job)
+    assert isinstance(again, Finished)
+    assert (again.images, again.seeds, again.before) == (told.images, told.seeds, told.before)
+    with pytest.raises(ValueError, match=GONE):
+        place.last(job, "mallory")
+
+
+def test_a_full_disk_is_said_before_the_run(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room() -> None:
+        raise ValueError("Only 3 MB are left.")
+
+    monkeypatch.setattr(place.history, "check_room", no_room)
+    with pytest.raises(ValueError, match="Only 3 MB"):
+        place.desk.start(sketch, {}, "ada")
+
+
+def test_a_picture_is_converted_at_the_canvass_size(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (400, 320), "blue").save(path)
+    seen: list[Image.Image] = []
+
+    def convert(image: Image.Image) -> Image.Image:
+        seen.append(image)
+        return image.rotate(180)
+
+    made = place.desk.converted(convert, Sketch(path, None, None, 40, 32))
+    assert seen[0].size == (40, 32)
+    with Image.open(made) as image:
+        assert image.format == "PNG" and image.size == (40, 32)
+    with pytest.raises(ValueError, match="Drop a picture"):
+        place.desk.converted(convert, Sketch(None, path, None, 40, 32))
+
+
+def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
+    assert place.desk.check_words("anything at all") == ""
+
+
+def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:
+    place.method = pretend.steps(2, [float("nan")])  # type: ignore[method-assign]
+    place.desk._method = place.method
+    assert isinstance(place.run(sketch, {}), Failed)

@@ -1,0 +1,142 @@
+"""/paint as a program uses it: gradio_client against the whole studio."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from studio.inputs import NO_PICTURE
+from tests.studio.conftest import LONG, NO_TLS, Live
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    path = tmp_path / "strokes.png"
+    Image.effect_noise((32, 32), 40).convert("RGB").save(path)
+    return str(path)
+
+
+def connect(live: Live, downloads: Path, **named: Any) -> Client:
+    return Client(
+        live.url,
+        verbose=False,
+        analytics_enabled=False,
+        download_files=downloads,
+        ssl_verify=NO_TLS,
+        httpx_kwargs={"timeout": 60},
+        **named,
+    )
+
+
+@pytest.fixture(scope="session")
+def client(live: Live) -> Iterator[Client]:
+    client = connect(live, live.data / "downloads")
+    yield client
+    client.close()
+
+
+def refusal(client: Client, **named: Any) -> str:
+    with pytest.raises(AppError) as refused:
+        client.predict(api_name="/paint", **named)
+    return str(refused.value)
+
+
+def test_it_streams_and_ends_with_files(client: Client, picture: str, live: Live) -> None:
+    job = client.submit(
+        handle_file(picture), prompt="a house", seed=5, num_images=3, api_name="/paint"
+    )
+    told = list(job)
+    assert {each["status"] for each in told} <= {"waiting", "step", "finished"}
+    last = told[-1]
+    assert last["status"] == "finished" and last["seeds"] == [5, 6, 7]
+    assert len(last["images"]) == 3
+    for path in last["images"]:
+        assert Path(path).is_relative_to(live.data / "downloads")
+        with Image.open(path) as image:
+            assert image.size == (16, 16) and "parameters" in image.info
+
+
+def test_it_is_the_only_named_endpoint_and_its_arguments_have_names_and_defaults(
+    client: Client,
+) -> None:
+    api = client.view_api(return_format="dict")
+    assert isinstance(api, dict) and list(api["named_endpoints"]) == ["/paint"]
+    arguments = {
+        each["parameter_name"]: each for each in api["named_endpoints"]["/paint"]["parameters"]
+    }
+    assert not arguments.pop("image")["parameter_has_default"]
+    assert all(each["parameter_has_default"] for each in arguments.values())
+    assert set(arguments) >= {
+        "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale",
+        "scheduler", "seed", "num_images", "mask_image", "eta", "repeats",
+    }  # fmt: skip
+    assert not api["unnamed_endpoints"], "the page's own events are private"
+
+
+def test_without_a_seed_every_run_has_another(client: Client, picture: str) -> None:
+    seeds = {client.predict(handle_file(picture), api_name="/paint")["seeds"][0] for _ in range(2)}
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("strength", 7, "Strength must lie between 0 and 1"),
+        ("strength", True, "Strength must be a number"),
+        ("strength", "high", "Strength must be a number"),
+        ("num_inference_steps", 2.5, "Steps must be a whole number"),
+        ("num_inference_steps", 10**400, "Steps is far too large"),
+        ("guidance_scale", [1], "Guidance must be a number"),
+        ("seed", -1, "Seed must lie between"),
+        ("seed", 2**32, "Seed must lie between"),
+        ("num_images", 0, "Pictures must lie between"),
+        ("scheduler", "magic", "Scheduler must be one of"),
+        ("scheduler", {"a": 1}, "Scheduler must be one of"),
+        ("prompt", "x" * 2001, "2001 characters are too many"),
+        ("prompt", 7, "Words must be text"),
+        ("prompt", "fail", "The words are too odd."),
+    ],
+)
+def test_bad_values_are_one_sentence(
+    client: Client, picture: str, name: str, value: object, sentence: str
+) -> None:
+    assert sentence in refusal(client, image=handle_file(picture), **{name: value})
+
+
+def test_bad_pictures_are_one_sentence(client: Client, picture: str, tmp_path: Path) -> None:
+    text = tmp_path / "text.png"
+    text.write_text("not a picture")
+    assert NO_PICTURE in refusal(client, image=handle_file(str(text)))
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(dot)
+    assert "1×1 pixels" in refusal(client, image=handle_file(str(dot)))
+    mask = tmp_path / "mask.png"
+    Image.new("L", (31, 32)).save(mask)
+    mismatch = refusal(client, image=handle_file(picture), mask_image=handle_file(str(mask)))
+    assert "31×32" in mismatch and "one size" in mismatch
+    assert "Upload the picture" in refusal(client, image=None)
+
+
+def test_cancelling_frees_the_device(live: Live, client: Client, picture: str) -> None:
+    job = client.submit(handle_file(picture), prompt="long", api_name="/paint")
+    end = time.monotonic() + 60
+    while not any(each.get("status") == "step" for each in job.outputs()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert job.outputs()[-1]["total"] == LONG
+    job.cancel()
+    last = client.predict(handle_file(picture), api_name="/paint")
+    assert last["status"] == "finished", "the next one runs, long before 20,000 steps are over"
+
+
+def test_with_a_login(locked: Live, picture: str, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"401|credentials"):
+        connect(locked, tmp_path)
+    client = connect(locked, tmp_path, auth=("ada", "day"))
+    assert client.predict(handle_file(picture), api_name="/paint")["status"] == "finished"
+    client.close()

@@ -1,0 +1,371 @@
+"""The queue, with toy work: who is next, who is told what, and what if a page goes away."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from studio.jobs import BROKEN, CLOSING, DROPPED, GONE, Jobs, Limits
+
+PATIENCE = 10.0  # seconds; far more than any of this takes
+DONE = Finished(edit_id="e", images=(), seeds=(), before=None, frames=())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Toy:
+    """Work of `total` steps that takes each one when it is let."""
+
+    def __init__(self, total: int = 3, free: bool = False) -> None:
+        self.total = total
+        self.done = 0
+        self.begun = threading.Event()
+        self.closed = threading.Event()
+        self._let = threading.Semaphore(10_000 if free else 0)
+
+    def let(self, steps: int = 1) -> None:
+        self._let.release(steps)
+
+    def __call__(self) -> Generator[Event, None, None]:
+        self.begun.set()
+        try:
+            for index in range(1, self.total + 1):
+                assert self._let.acquire(timeout=PATIENCE)
+                self.done = index
+                yield Stepped("denoising", index, self.total, 0.0, b"frame %d" % index)
+            yield DONE
+        finally:
+            self.closed.set()
+
+
+@contextmanager
+def opened(limits: Limits | None = None, **named: Any) -> Iterator[Jobs]:
+    jobs = Jobs(limits, **named)
+    jobs.open()
+    try:
+        yield jobs
+    finally:
+        jobs.close()
+        assert not jobs._thread.is_alive()
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.002)
+
+
+async def all_of(jobs: Jobs, job: str, visitor: str = "ada") -> list[Event]:
+    return [event async for event in jobs.watch(job, visitor)]
+
+
+async def first_of(jobs: Jobs, job: str, visitor: str) -> Event:
+    watching = jobs.watch(job, visitor)
+    try:
+        return await anext(watching)
+    finally:
+        await watching.aclose()
+
+
+def present(jobs: Jobs, job: str, visitor: str = "ada") -> Event:
+    return asyncio.run(first_of(jobs, job, visitor))
+
+
+def ended(jobs: Jobs, job: str, visitor: str = "ada") -> Event:
+    return asyncio.run(asyncio.wait_for(all_of(jobs, job, visitor), PATIENCE))[-1]
+
+
+def test_a_job_runs_to_its_end_and_tells_its_last_event() -> None:
+    with opened() as jobs:
+        jobs.submit("a", "ada", Toy(free=True))
+        assert ended(jobs, "a") == DONE
+        assert present(jobs, "a") == DONE, "asked again, it still knows"
+
+
+def test_one_at_a_time_and_the_others_see_their_place() -> None:
+    with opened() as jobs:
+        toys = {name: Toy() for name in "abc"}
+        for name, toy in toys.items():
+            jobs.submit(name, f"visitor {name}", toy)
+        assert toys["a"].begun.wait(PATIENCE)
+        assert present(jobs, "b", "visitor b") == Waiting(1)
+        assert present(jobs, "c", "visitor c") == Waiting(2)
+        assert not toys["b"].begun.is_set()
+        toys["a"].let(9)
+        assert toys["b"].begun.wait(PATIENCE)
+        assert toys["a"].closed.is_set(), "the next begins when the former is over"
+        assert present(jobs, "c", "visitor c") == Waiting(1)
+        assert not toys["c"].begun.is_set()
+        for toy in toys.values():
+            toy.let(9)
+
+
+def test_turns_go_round_the_visitors() -> None:
+    begun: list[str] = []
+
+    def noting(name: str) -> Callable[[], Generator[Event, None, None]]:
+        def work() -> Generator[Event, None, None]:
+            begun.append(name)
+            yield DONE
+
+        return work
+
+    with opened() as jobs:
+        gate = Toy(1)
+        jobs.submit("A0", "a", gate)
+        assert gate.begun.wait(PATIENCE)
+        for name in ("A1", "A2", "A3", "B1", "C1", "C2"):
+            jobs.submit(name, name[0].lower(), noting(name))
+        assert [present(jobs, n, n[0].lower()) for n in ("B1", "C1", "A1", "C2", "A2", "A3")] == [
+            Waiting(n) for n in range(1, 7)
+        ]
+        gate.let()
+        ended(jobs, "A3", "a")
+    assert begun == ["B1", "C1", "A1", "C2", "A2", "A3"]
+
+
+def test_one_visitor_cannot_take_all_places() -> None:
+    with opened(Limits(per_visitor=4, total=6)) as jobs:
+        gate = Toy(1)
+        jobs.submit("0", "ada", gate)
+        for name in "123":
+            jobs.submit(name, "ada", Toy(free=True))
+        with pytest.raises(ValueError, match="You already have 4 edits"):
+            jobs.submit("4", "ada", Toy())
+        jobs.submit("5", "bob", Toy(free=True))
+        jobs.submit("6", "cleo", Toy(free=True))
+        with pytest.raises(ValueError, match="The studio is full: 6 edits"):
+            jobs.submit("7", "dora", Toy())
+        gate.let()
+        ended(jobs, "3")
+        jobs.submit("8", "ada", Toy(free=True))
+        assert ended(jobs, "8") == DONE
+
+
+def test_stop_acts_before_the_next_step() -> None:
+    with opened() as jobs:
+        toy = Toy(total=50)
+        jobs.submit("a", "ada", toy)
+        toy.let(3)
+        until(lambda: toy.done == 3)
+        jobs.stop("a", "ada")
+        toy.let(1)  # the step that was under way
+        assert ended(jobs, "a") in (Stopped(3, 50), Stopped(4, 50))
+        assert toy.closed.is_set()
+        assert toy.done <= 4
+
+
+def test_stop_of_a_waiting_job_acts_at_once() -> None:
+    with opened() as jobs:
+        first, second = Toy(), Toy()
+        jobs.submit("a", "ada", first)
+        jobs.submit("b", "bob", second)
+        assert first.begun.wait(PATIENCE)
+        jobs.stop("b", "bob")
+        assert ended(jobs, "b", "bob") == Stopped(0, 0)
+        first.let(9)
+        assert ended(jobs, "a") == DONE
+        assert not second.begun.is_set()
+        jobs.stop("b", "bob")  # once more does no harm
+
+
+def test_two_watchers_and_one_that_comes_late_see_the_same_end() -> None:
+    async def scene(jobs: Jobs, toy: Toy) -> list[list[Event]]:
+        early = [asyncio.create_task(all_of(jobs, "a")) for _ in range(2)]
+        toy.let(2)
+        while toy.done < 2:
+            await asyncio.sleep(0.002)
+        late = asyncio.create_task(all_of(jobs, "a"))
+        await asyncio.sleep(0.02)
+        toy.let(9)
+        return await asyncio.gather(*early, late)
+
+    with opened() as jobs:
+        toy = Toy(total=4)
+        jobs.submit("a", "ada", toy)
+        told = asyncio.run(scene(jobs, toy))
+    assert all(events[-1] == DONE for events in told)
+    assert isinstance(told[2][0], Stepped) and told[2][0].index == 2
+
+
+def test_a_watcher_that_attaches_gets_the_present_state_with_its_picture() -> None:
+    def work() -> Generator[Event, None, None]:
+        yield Stepped("denoising", 1, 3, 2.0, b"picture")
+        yield Stepped("denoising", 2, 3, 1.0, None)
+        gate.wait(PATIENCE)
+        yield DONE
+
+    gate = threading.Event()
+    with opened() as jobs:
+        jobs.submit("a", "ada", work)
+        until(lambda: getattr(present(jobs, "a"), "index", 0) == 2)
+        assert present(jobs, "a") == Stepped("denoising", 2, 3, 1.0, b"picture")
+        gate.set()
+
+
+def test_a_job_is_nobody_elses() -> None:
+    with opened() as jobs:
+        jobs.submit("a", "ada", Toy(free=True))
+        with pytest.raises(ValueError, match=GONE):
+            present(jobs, "a", "mallory")
+        with pytest.raises(ValueError, match=GONE):
+            jobs.stop("a", "mallory")
+        with pytest.raises(ValueError, match=GONE):
+            present(jobs, "unheard of")
+        assert jobs.knows("a", "ada") and not jobs.knows("a", "mallory")
+        ended(jobs, "a")
+
+
+def test_within_the_grace_time_nothing_is_lost() -> None:
+    clock = Clock()
+    with opened(Limits(grace=60), clock=clock) as jobs:
+        running, waiting = Toy(total=4), Toy(free=True)
+        jobs.submit("a", "ada", running)
+        jobs.submit("b", "bob", waiting)
+        clock.now += 59
+        running.let(9)
+        assert ended(jobs, "b", "bob") == DONE
+        assert present(jobs, "a") == DONE
+
+
+def test_after_the_grace_time_a_waiting_job_is_dropped() -> None:
+    clock = Clock()
+    with opened(Limits(grace=60), clock=clock) as jobs:
+        running, waiting = Toy(total=4), Toy(free=True)
+        jobs.submit("a", "ada", running)
+        jobs.submit("b", "bob", waiting)
+        assert running.begun.wait(PATIENCE)
+        clock.now += 61
+        running.let(9)
+        assert running.closed.wait(PATIENCE)
+        assert ended(jobs, "b", "bob") == Failed(DROPPED)
+        assert ended(jobs, "a") == DONE, "nobody else waited, so it finished"
+        assert not waiting.begun.is_set()
+
+
+def test_after_the_grace_time_a_running_job_yields_to_somebody_who_waits() -> None:
+    clock = Clock()
+
+    async def scene(jobs: Jobs) -> list[Event]:
+        bob = asyncio.create_task(all_of(jobs, "b", "bob"))
+        await asyncio.sleep(0.02)
+        clock.now += 61
+        running.let(1)
+        return await asyncio.wait_for(bob, PATIENCE)
+
+    with opened(Limits(grace=60), clock=clock) as jobs:
+        running = Toy(total=1000)
+        jobs.submit("a", "ada", running)
+        assert running.begun.wait(PATIENCE)
+        jobs.submit("b", "bob", Toy(free=True))
+        assert asyncio.run(scene(jobs))[-1] == DONE
+        assert ended(jobs, "a") == Failed(DROPPED)
+        assert running.closed.is_set() and running.done <= 2
+
+
+def test_a_watched_job_does_not_yield() -> None:
+    clock = Clock()
+
+    async def scene(jobs: Jobs) -> list[Event]:
+        ada = asyncio.create_task(all_of(jobs, "a"))
+        bob = asyncio.create_task(all_of(jobs, "b", "bob"))
+        await asyncio.sleep(0.02)
+        clock.now += 1000
+        running.let(9)
+        return [events[-1] for events in await asyncio.gather(ada, bob)]
+
+    with opened(Limits(grace=60), clock=clock) as jobs:
+        running = Toy(total=5)
+        jobs.submit("a", "ada", running)
+        assert running.begun.wait(PATIENCE)
+        jobs.submit("b", "bob", Toy(free=True))
+        assert asyncio.run(scene(jobs)) == [DONE, DONE]
+
+
+def test_leaving_and_coming_back_starts_the_grace_time_anew() -> None:
+    clock = Clock()
+    with opened(Limits(grace=60), clock=clock) as jobs:
+        running = Toy(total=3)
+        jobs.submit("a", "ada", running)
+        jobs.submit("b", "bob", Toy(free=True))
+        assert running.begun.wait(PATIENCE)
+        for _ in range(3):
+            clock.now += 50
+            assert isinstance(present(jobs, "b", "bob"), Waiting)
+        running.let(9)
+        assert ended(jobs, "b", "bob") == DONE
+
+
+def test_work_that_breaks_is_one_sentence_and_the_next_job_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> Generator[Event, None, None]:
+        yield Stepped("denoising", 1, 2, 0.0)
+        raise ZeroDivisionError
+
+    def endless() -> Generator[Event, None, None]:
+        yield Stepped("denoising", 1, 1, 0.0)
+
+    with opened() as jobs:
+        jobs.submit("a", "ada", broken)
+        jobs.submit("b", "ada", endless)
+        jobs.submit("c", "ada", Toy(free=True))
+        assert ended(jobs, "a") == Failed(BROKEN)
+        assert ended(jobs, "b") == Failed(BROKEN), "work without an end of its own"
+        assert ended(jobs, "c") == DONE
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_is_prepared_first_is_waited_for() -> None:
+    gate = threading.Event()
+    with opened(prepare=lambda: gate.wait(PATIENCE), preparing="The model is loading") as jobs:
+        jobs.submit("a", "ada", Toy(free=True))
+        assert present(jobs, "a") == Waiting(1, "The model is loading")
+        gate.set()
+        assert ended(jobs, "a") == DONE
+
+
+def test_a_preparation_that_fails_answers_every_job_with_its_sentence() -> None:
+    def prepare() -> None:
+        raise ValueError("There is no such model.")
+
+    with opened(prepare=prepare, preparing="The model is loading") as jobs:
+        jobs.submit("a", "ada", Toy(free=True))
+        assert ended(jobs, "a") == Failed("There is no such model.")
+
+
+def test_closing_stops_what_runs_and_answers_what_waits() -> None:
+    jobs = Jobs()
+    jobs.open()
+    running = Toy(total=1000)
+    jobs.submit("a", "ada", running)
+    jobs.submit("b", "bob", Toy())
+    assert running.begun.wait(PATIENCE)
+    threading.Timer(0.02, lambda: running.let(1)).start()
+    jobs.close(PATIENCE)
+    assert running.closed.is_set()
+    assert present(jobs, "a") == Failed(CLOSING)
+    assert present(jobs, "b", "bob") == Failed(CLOSING)
+
+
+def test_what_ended_long_ago_is_forgotten() -> None:
+    clock = Clock()
+    with opened(Limits(memory=3600), clock=clock) as jobs:
+        jobs.submit("a", "ada", Toy(free=True))
+        ended(jobs, "a")
+        clock.now += 3601
+        jobs.submit("b", "ada", Toy(free=True))
+        assert not jobs.knows("a", "ada")
+        assert ended(jobs, "b") == DONE

@@ -1,0 +1,119 @@
+"""A name belongs to whoever used it first, a file to whom the server told it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from studio import ledger as module
+from studio.ledger import Ledger
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+def test_a_session_is_its_first_users(root: Path) -> None:
+    ledger = Ledger([root])
+    assert ledger.claim("abc", "ada") and ledger.claim("abc", "ada")
+    assert not ledger.claim("abc", "bob")
+    assert ledger.claim("def", "bob")
+
+
+def test_an_event_is_whom_it_was_told(root: Path) -> None:
+    ledger = Ledger([root])
+    assert not ledger.owns("e1", "ada"), "nobody knows it yet, so nobody may use it"
+    ledger.told("ada", b'data: {"msg":"estimation","event_id":"e1","rank":0}')
+    assert ledger.owns("e1", "ada") and not ledger.owns("e1", "bob")
+    ledger.told("bob", b'{"event_id": "e1"}')
+    assert not ledger.owns("e1", "bob"), "once somebody's, it stays theirs"
+    assert not ledger.owns("abc", "ada") and ledger.claim("e1", "bob"), "sessions are apart"
+
+
+@pytest.mark.parametrize("name", ["a.png", "with space.png", "ünïcode 画.png", 'quo"te.png'])
+def test_a_file_is_whom_it_was_told(root: Path, name: str) -> None:
+    ledger = Ledger([root])
+    path = str(root / "x1" / name)
+    for text in (json.dumps([path]), json.dumps({"path": path}, ensure_ascii=False)):
+        ledger.told("ada", text.encode())
+        assert ledger.may_read(path, "ada")
+        assert not ledger.may_read(path, "bob")
+
+
+def test_only_files_of_the_roots_are_granted(root: Path) -> None:
+    ledger = Ledger([root])
+    for path in ("/etc/passwd", str(root.parent / "secret"), f"{root}/../secret", f"{root}x/a"):
+        ledger.told("ada", json.dumps([path]).encode())
+        assert not ledger.may_read(path, "ada")
+
+
+@pytest.mark.parametrize(
+    "shape", ["{}", "{}/", "./{}", "/proc/self/root{}", "{}/../x1/a.png", "//{}"]
+)
+def test_a_message_may_not_name_what_was_not_told(
+    root: Path, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger([root])
+    path = root / "x1" / "a.png"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    monkeypatch.chdir("/")
+    named = shape.format(path.parent if ".." in shape else path)
+    if shape == "./{}":
+        named = "." + str(path)
+    message = {"data": [{"picture": named, "words": "a house"}, [None, 1]]}
+    assert not ledger.may_name(message, "bob")
+    ledger.told("ada", json.dumps([str(path)]).encode())
+    assert not ledger.may_name(message, "bob")
+    assert ledger.may_name(message, "ada")
+
+
+def test_a_link_into_the_roots_is_no_way_round(root: Path, tmp_path: Path) -> None:
+    (root / "a.png").write_bytes(b"")
+    os.symlink(root, tmp_path / "link")
+    ledger = Ledger([root])
+    assert not ledger.may_name([str(tmp_path / "link" / "a.png")], "bob")
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "app.py", "http://127.0.0.1/", "https://a.example/b.png", "", "\0"]
+)
+def test_a_path_names_a_file_wherever_it_leads(root: Path, path: str) -> None:
+    message = {"data": [1, {"picture": {"path": path, "meta": {"_type": "gradio.FileData"}}}]}
+    assert not Ledger([root]).may_name(message, "ada")
+
+
+@pytest.mark.parametrize("text", ["a house", "1/2 red", "/etc/passwd", "nul\0/x", "\ud800/x", ""])
+def test_words_are_no_files(root: Path, text: str) -> None:
+    assert Ledger([root]).may_name({"data": [text]}, "bob")
+
+
+def test_names_are_forgotten_by_age_not_by_number(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "CAPACITY", 10)
+    ledger = Ledger([root], clock)
+    assert ledger.claim("victim", "ada")
+    for n in range(30):
+        ledger.claim(f"flood {n}", "mallory")
+    assert not ledger.claim("victim", "mallory"), "a flood must not free anybody's name"
+    assert not ledger.claim("another", "bob"), "full"
+    ledger.told("bob", json.dumps([str(root / "a.png")]).encode())
+    assert not ledger.may_read(str(root / "a.png"), "bob")
+    clock.now += module.MEMORY - 1
+    assert ledger.claim("victim", "ada"), "in use"
+    clock.now += 62
+    assert ledger.claim("another", "bob"), "the flood has aged"
+    assert not ledger.claim("victim", "mallory"), "what is used stays"

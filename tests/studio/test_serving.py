@@ -1,0 +1,81 @@
+"""A wrong start is one sentence, and a right one ends when it is told to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studio.serving import listen, missing_library
+from studio.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "app.py", "--no-browser", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        run = start("--port", str(port), "--data", str(tmp_path))
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"Port {port} is taken") and run.stderr.count("\n") == 1
+
+
+def test_an_address_that_is_not_ours_is_said() -> None:
+    settings = replace(Settings.read([], {}), host="192.0.2.1")
+    with pytest.raises(ValueError, match="Cannot listen on http://192"):
+        listen(settings)
+
+
+def test_a_library_that_is_missing_is_said() -> None:
+    gone = "libGL.so.1: cannot open shared object file: No such file or directory"
+    sentence = missing_library(ImportError(gone))
+    assert sentence is not None and "libGL.so.1" in sentence and "apt install libgl1" in sentence
+    assert missing_library(ImportError("No module named 'gradio'")) is None
+
+
+def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = start("--data", str(tmp_path / "file" / "data"))
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+
+
+def test_no_model_is_said_and_a_whole_start_says_where_it_is_and_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    where = ["--port", str(port), "--data", str(tmp_path / "data"), "--model", str(folder)]
+    run = start(*where)
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "no model_index.json" in run.stderr, "at once, before torch is imported"
+
+    (folder / "model_index.json").write_text("{}")  # enough to begin, not enough to load
+    command = [sys.executable, "app.py", "--no-browser", *where]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as studio:
+        assert studio.stdout is not None and studio.stderr is not None
+        assert studio.stdout.readline().startswith(f"Pentimento is at http://127.0.0.1:{port}")
+        assert "The model did not load." in studio.stderr.readline()
+        begun = time.monotonic()
+        studio.send_signal(signal.SIGINT)
+        studio.communicate(timeout=30)
+        assert time.monotonic() - begun < 15
