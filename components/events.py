@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The edit waits for the device; `place` 1 is next. `what` says what for, where it is not the queue."""
+    """The edit waits; `place` 1 is next. `what` says for what, where it is not the queue."""
 
     place: int
     what: str = ""

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 
 from studio.settings import Settings, check_model
 
@@ -60,7 +61,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=2,  # streams would stay open for ever
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once more after it has closed all
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

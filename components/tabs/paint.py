@@ -79,6 +79,7 @@ class Paint:
         start = values["strength"] if shown.strength is None else shown.strength
         low, high = sent[self.search]
         strength, low, high = self.actions.halve(start, low, high, towards)
+        strength = round(strength, 3)  # a person reads it
         values |= {"strength": strength, "seed": shown.seed, "sweep": False, "num_images": 1}
         job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
         found = {self.seed.used: shown.seed, self.search: (low, high)}

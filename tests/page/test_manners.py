@@ -194,9 +194,12 @@ def test_the_search_halves_what_is_left(painter: Painter, pretend: Pretend) -> N
     painter.paint()
     buttons = ("Run", "More realistic", "Closer to my strokes", "Closer to my strokes")
     asked = [finished(painter, pretend, button).values for button in buttons]
-    assert [each["strength"] for each in asked] == pytest.approx([0.7, 0.85, 0.775, 0.7375])
+    strengths = [each["strength"] for each in asked]
+    assert strengths == pytest.approx([0.7, 0.85, 0.775, 0.7375], abs=1e-3)
     assert len({each["seed"] for each in asked}) == 1
-    assert painter.page.get_by_label("number input for Strength").input_value() == "0.7375"
+    shown = painter.page.get_by_label("number input for Strength").input_value()
+    assert shown == str(strengths[-1])
+    assert len(shown) <= len("0.738")
 
 
 def test_before_and_after_is_moved_by_keys(painter: Painter, pretend: Pretend) -> None:

@@ -155,9 +155,15 @@ def test_one_visitor_cannot_take_all_places() -> None:
 
 
 def test_stop_acts_before_the_next_step() -> None:
+    held: list[Generator[Event, None, None]] = []  # so that only `close` can end it
+
+    def work() -> Generator[Event, None, None]:
+        held.append(toy())
+        return held[0]
+
     with opened() as jobs:
         toy = Toy(total=50)
-        jobs.submit("a", "ada", toy)
+        jobs.submit("a", "ada", work)
         toy.let(3)
         until(lambda: toy.done == 3)
         jobs.stop("a", "ada")
@@ -269,6 +275,8 @@ def test_after_the_grace_time_a_running_job_yields_to_somebody_who_waits() -> No
         running = Toy(total=1000)
         jobs.submit("a", "ada", running)
         assert running.begun.wait(PATIENCE)
+        clock.now += 1000
+        assert isinstance(present(jobs, "a"), Waiting), "looked at, and left again"
         jobs.submit("b", "bob", Toy(free=True))
         assert asyncio.run(scene(jobs))[-1] == DONE
         assert ended(jobs, "a") == Failed(DROPPED)
