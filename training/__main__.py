@@ -64,7 +64,8 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     if fresh and export.exists(options.out):
         start = export.read(options.out, device)[0]
     else:
-        start = autoencoder.build().to(device)
+        with device:
+            start = autoencoder.build()
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
     if fresh and not minutes:
         return start.eval()
@@ -84,7 +85,7 @@ def _denoiser(
     fresh = not (options.state / "denoiser.pt").exists()
     if fresh and export.exists(options.out):
         shipped = export.read(options.out, device)[1]
-        if tuple(shipped.unet.config.block_out_channels) == preset.denoiser.widths:
+        if tuple(shipped.unet.config["block_out_channels"]) == preset.denoiser.widths:
             say(f"denoiser: going on from {options.out}")
             start = shipped
 

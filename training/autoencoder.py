@@ -60,7 +60,7 @@ class Pupil(nn.Module):
 
     def __init__(self, autoencoder: AutoencoderTiny) -> None:
         super().__init__()
-        self.autoencoder = autoencoder
+        self.autoencoder: AutoencoderTiny = autoencoder
         self.tone = nn.Conv2d(4, 3, 1)
 
     def lesson(self, picture: torch.Tensor) -> torch.Tensor:
@@ -78,7 +78,7 @@ def train(
 ) -> AutoencoderTiny:
     """Train on the album in `folder`; returns the averaged network."""
     device = start.device
-    pupil = Pupil(start).to(device, memory_format=torch.channels_last).train()
+    pupil = Pupil(start).to(device)
     run = Run(pupil, state / "autoencoder.pt", minutes, _rate, plan.workers)
     rng = np.random.default_rng(run.step)
     shelves = Shelves(folder)
@@ -93,7 +93,8 @@ def train(
 
 
 def _averaged(run: Run, device: torch.device) -> AutoencoderTiny:
-    return run.averaged(Pupil(build()).to(device)).autoencoder
+    with device:
+        return run.averaged(Pupil(build())).autoencoder
 
 
 class Shelves:
@@ -112,7 +113,7 @@ class Shelves:
 
     def _crop(self, rng: np.random.Generator, kind: int, size: int) -> np.ndarray:
         if kind == 2:
-            return np.rot90(_window(rng, self.generics, size), rng.integers(4))
+            return np.rot90(_window(rng, self.generics, size), int(rng.integers(4)))
         if kind == 1:
             whole = _window(rng, self.postcards, size * 2)
             return cv2.resize(whole, (size, size), interpolation=cv2.INTER_AREA)
@@ -166,7 +167,7 @@ def _pull(latent: torch.Tensor) -> torch.Tensor:
 
 
 def _window(rng: np.random.Generator, shards: Sequence[np.ndarray], size: int) -> np.ndarray:
-    shard = shards[rng.integers(len(shards))]
+    shard = shards[int(rng.integers(len(shards)))]
     picture = shard[rng.integers(len(shard))]
     top, left = rng.integers(0, np.array(picture.shape[:2]) - size + 1)
     return picture[top : top + size, left : left + size]

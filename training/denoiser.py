@@ -39,6 +39,10 @@ SMALL, WHOLE = 128, 256  # sizes of the pictures learnt from, in pixels
 SMALL_UNTIL = 0.65  # the fraction of the time spent on pictures half the size
 
 
+# noisy latents, times, tokens -> velocity
+Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
 class Denoiser(nn.Module):
     """Text encoder and U-Net as one module: they learn together."""
 
@@ -55,19 +59,19 @@ class Denoiser(nn.Module):
 
 def build(widths: tuple[int, int, int]) -> Denoiser:
     """The networks, untrained; `widths` are the channels at 32x32, 16x16 and 8x8."""
-    tokenizer = words.build()
+    numbers = words.build().get_vocab()
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=len(tokenizer),
+            vocab_size=len(numbers),
             hidden_size=TEXT_WIDTH,
             intermediate_size=4 * TEXT_WIDTH,
             projection_dim=TEXT_WIDTH,
             num_hidden_layers=2,
             num_attention_heads=4,
             max_position_embeddings=words.LENGTH,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=numbers[words.START],
+            eos_token_id=numbers[words.END],
+            pad_token_id=numbers[words.PAD],
         )
     )
     unet = UNet2DConditionModel(
@@ -116,7 +120,7 @@ class Plan:
     batches: tuple[int, int]  # of small pictures, of whole ones
     pieces: int
     workers: int
-    autocast: Callable[[], AbstractContextManager[None]]
+    autocast: Callable[[], AbstractContextManager[object]]
 
 
 def train(
@@ -128,10 +132,9 @@ def train(
     milestone: Milestone,
 ) -> Denoiser:
     """Train `start` on cached latents of the album; returns the averaged networks."""
-    model = start.to(memory_format=torch.channels_last).train()
-    device = next(model.parameters()).device
+    device = next(start.parameters()).device
     lesson = Lesson(words.build(), schedule().alphas_cumprod.to(device), plan.autocast)
-    run = Run(model, state / "denoiser.pt", minutes, _rate, plan.workers)
+    run = Run(start, state / "denoiser.pt", minutes, _rate, plan.workers)
     spare = build(plan.widths).to(device)
     small = run.fraction < SMALL_UNTIL
     batches = _batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
@@ -145,7 +148,7 @@ def train(
         scenes = [scene_of(int(index)) for index in indices]
         whole = (clean, lesson.captions(scenes).to(device), focuses(scenes, clean).to(device))
         pieces = zip(*(part.chunk(plan.pieces) for part in whole), strict=True)
-        run.descend([partial(lesson.loss, model, *piece) for piece in pieces])
+        run.descend([partial(lesson.loss, start, *piece) for piece in pieces])
         if run.elapsed - reached > milestone.minutes * 60:
             reached = run.elapsed
             milestone.action(run.averaged(spare), run.fraction)
@@ -159,7 +162,7 @@ class Lesson:
         self,
         tokenizer: PreTrainedTokenizerFast,
         signal: torch.Tensor,
-        autocast: Callable[[], AbstractContextManager[None]],
+        autocast: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self.tokenizer = tokenizer
         self.signal = signal  # squared signal level at each of the 1000 times
@@ -174,7 +177,7 @@ class Lesson:
         ).input_ids
 
     def loss(
-        self, model: Denoiser, clean: torch.Tensor, tokens: torch.Tensor, focus: torch.Tensor
+        self, model: Predict, clean: torch.Tensor, tokens: torch.Tensor, focus: torch.Tensor
     ) -> torch.Tensor:
         """Weighted squared error of the velocity at random times; latents are [n, 4, h, w]."""
         count = len(clean)

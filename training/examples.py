@@ -1,7 +1,7 @@
 """Strokes to begin with: pictures as a person would paint them in a minute with a broad brush.
 
-`python -m training.examples` writes them to assets/examples, with the words and the settings that
-turn each into a postcard (chosen by looking at what the model in assets/models makes of them).
+`python -m training.examples` writes them into the model's folder, with the words and the settings
+that turn each into a postcard (chosen by looking at what the model makes of them).
 """
 
 from __future__ import annotations
@@ -70,47 +70,47 @@ SKETCHES = (
     Sketch(
         "A house under the peaks",
         "a red house on a meadow near snowy mountains with the sun by day",
-        0.75, 1, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
+        0.6, 1, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
     ),
     Sketch(
         "Sailing home",
         "a white boat on a lake near blue mountains at sunset",
-        0.75, 2, "sunset", "lake", "blue mountains", "boat", "white", (140, 210),
+        0.6, 1, "sunset", "lake", "blue mountains", "boat", "white", (140, 210),
     ),
     Sketch(
         "Over the wheat",
         "a purple balloon above a wheat field near green hills by day",
-        0.75, 3, "day", "field", "green hills", "balloon", "purple", (150, 128),
+        0.6, 1, "day", "field", "green hills", "balloon", "purple", (150, 128),
     ),
     Sketch(
         "The tower by night",
         "a red tower on snow near snowy mountains with the moon at night",
-        0.75, 4, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
+        0.6, 1, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
     ),
     Sketch(
         "First snow",
         "a green pine tree on snow near blue mountains at dawn",
-        0.75, 5, "dawn", "snow", "blue mountains", "pine tree", "green", (120, 206),
+        0.6, 1, "dawn", "snow", "blue mountains", "pine tree", "green", (120, 206),
     ),
     Sketch(
         "Weathering it",
         "a red lighthouse on a lake in a storm",
-        0.75, 6, "storm", "lake", None, "lighthouse", "red", (130, 206),
+        0.6, 1, "storm", "lake", None, "lighthouse", "red", (130, 206),
     ),
     Sketch(
         "Desert morning",
         "a blue house on sand near red cliffs at dawn",
-        0.75, 7, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
+        0.6, 1, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
     ),
     Sketch(
         "The old tree",
         "a yellow round tree on a meadow near green hills with the sun at sunset",
-        0.75, 8, "sunset", "meadow", "green hills", "round tree", "yellow", (110, 208), (204, 70),
+        0.6, 1, "sunset", "meadow", "green hills", "round tree", "yellow", (110, 208), (204, 70),
     ),
     Sketch(
         "Mirror lake",
         "a yellow balloon above a lake near snowy mountains by day",
-        0.75, 9, "day", "lake", "snowy mountains", "balloon", "yellow", (110, 130),
+        0.6, 1, "day", "lake", "snowy mountains", "balloon", "yellow", (110, 130),
     ),
 )  # fmt: skip
 
@@ -126,7 +126,7 @@ def paint(sketch: Sketch) -> np.ndarray:
         x, y = sketch.light
         cv2.circle(easel.sheet, (x, y), 17, palette.LIGHTS[sketch.sky], -1)
     if sketch.mountains:
-        _mountains(easel, sketch)
+        _mountains(easel, sketch.mountains, sketch.sky)
     far, near = (_tinted(colour, sketch.sky) for colour in palette.GROUNDS[sketch.ground])
     easel.scrub(far, 30, HORIZON + 15, HORIZON + 24)
     easel.scrub(near, 36, HORIZON + 52, SIZE)
@@ -134,12 +134,12 @@ def paint(sketch: Sketch) -> np.ndarray:
     return easel.sheet
 
 
-def _mountains(easel: Easel, sketch: Sketch) -> None:
-    rock, top = (_tinted(colour, sketch.sky) for colour in palette.MOUNTAINS[sketch.mountains])
+def _mountains(easel: Easel, kind: str, sky: str) -> None:
+    rock, top = (_tinted(colour, sky) for colour in palette.MOUNTAINS[kind])
     skyline = [(-6, 122), (28, 96), (62, 118), (100, 90), (142, 116), (186, 84), (228, 112)]
     outline = [*skyline, (262, 96), (262, HORIZON + 4), (-6, HORIZON + 4)]
     easel.blob(rock, outline)
-    if sketch.mountains == "snowy mountains":
+    if kind == "snowy mountains":
         for x, y in ((28, 98), (100, 92), (186, 86)):
             easel.stroke(top, 11, [(x - 13, y + 14), (x, y + 2), (x + 13, y + 14)])
 
@@ -219,8 +219,14 @@ class Example:
     prompt: str
     strength: float
     seed: int
-    guidance_scale: float = 4.0
+    guidance_scale: float = 3.0
     num_inference_steps: int = 20
+
+
+def example_of(sketch: Sketch) -> Example:
+    """The entry of one sketch."""
+    image = f"{sketch.name.lower().replace(' ', '-')}.png"
+    return Example(sketch.name, image, sketch.prompt, sketch.strength, sketch.seed)
 
 
 def write(out: Path) -> list[Example]:
@@ -228,9 +234,9 @@ def write(out: Path) -> list[Example]:
     out.mkdir(parents=True, exist_ok=True)
     examples = []
     for sketch in SKETCHES:
-        image = f"{sketch.name.lower().replace(' ', '-')}.png"
-        Image.fromarray(paint(sketch)).quantize(64).save(out / image, optimize=True)
-        examples.append(Example(sketch.name, image, sketch.prompt, sketch.strength, sketch.seed))
+        example = example_of(sketch)
+        Image.fromarray(paint(sketch)).save(out / example.image, optimize=True)
+        examples.append(example)
     listing = [asdict(example) for example in examples]
     (out / "paint.json").write_text(json.dumps(listing, indent=2) + "\n")
     return examples
@@ -238,5 +244,5 @@ def write(out: Path) -> list[Example]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m training.examples")
-    parser.add_argument("--out", type=Path, default=Path("assets/examples"))
+    parser.add_argument("--out", type=Path, default=Path("assets/models/postcard/examples"))
     write(parser.parse_args().out)

@@ -6,12 +6,13 @@ import json
 import shutil
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from training import tokenizer
+from training import examples, tokenizer
 from training.captions import chips
 from training.denoiser import Denoiser, schedule
 from training.palette import swatches
@@ -21,7 +22,7 @@ SHARD_SIZE = "14MB"
 
 def assemble(vae: AutoencoderTiny, denoiser: Denoiser) -> StableDiffusionPipeline:
     """The stock pipeline around our networks."""
-    return StableDiffusionPipeline(
+    return cast("Any", StableDiffusionPipeline)(  # it is typed for other parts than it takes
         vae=vae,
         text_encoder=denoiser.text_encoder,
         tokenizer=tokenizer.build(),
@@ -41,6 +42,7 @@ def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
     pipeline.save_pretrained(fresh, safe_serialization=True, max_shard_size=SHARD_SIZE)
     _mend(fresh)
     (fresh / "studio.json").write_text(json.dumps(_card(), indent=2) + "\n")
+    examples.write(fresh / "examples")
     for part in sorted(fresh.iterdir()):
         target = out / part.name
         if target.is_dir():
@@ -59,7 +61,7 @@ def read(out: Path, device: torch.device) -> tuple[AutoencoderTiny, Denoiser]:
     vae = AutoencoderTiny.from_pretrained(out / "vae", torch_dtype=torch.float32)
     unet = UNet2DConditionModel.from_pretrained(out / "unet", torch_dtype=torch.float32)
     text_encoder = CLIPTextModel.from_pretrained(out / "text_encoder", dtype=torch.float32)
-    return vae.to(device), Denoiser(text_encoder, unet).to(device)
+    return cast("Any", vae).to(device), Denoiser(text_encoder, unet).to(device)
 
 
 def _mend(folder: Path) -> None:
@@ -86,11 +88,11 @@ def _card() -> dict[str, object]:
         "size": 256,
         "defaults": {
             "num_inference_steps": 20,
-            "guidance_scale": 4.0,
-            "strength": 0.7,
+            "guidance_scale": 3.0,
+            "strength": 0.6,
             "scheduler": "ddim",
         },
         "vocabulary": chips(),
         "swatches": swatches(),
-        "examples": [],
+        "examples": "examples/paint.json",
     }

@@ -25,14 +25,14 @@ class Preset:
     milestone_minutes: float  # between exports while the denoiser trains
 
 
-def on_cpu() -> AbstractContextManager[None]:
+def on_cpu() -> AbstractContextManager[object]:
     """bfloat16 where the processor computes in it; elsewhere it is slower than float32."""
     if torch.cpu.get_capabilities().get("avx512_bf16", False):
         return torch.autocast("cpu", torch.bfloat16)
     return nullcontext()
 
 
-def on_gpu() -> AbstractContextManager[None]:
+def on_gpu() -> AbstractContextManager[object]:
     """bfloat16 throughout; the weights stay float32."""
     return torch.autocast("cuda", torch.bfloat16)
 

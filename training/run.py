@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -23,6 +24,9 @@ from training.progress import say
 
 CHECKPOINT_SECONDS = 150.0
 PROGRESS_SECONDS = 30.0
+
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Run:
@@ -38,7 +42,8 @@ class Run:
         decay: float = 0.995,
         weight_decay: float = 0.01,
     ) -> None:
-        self.module = module
+        cast("Any", module).to(memory_format=torch.channels_last)  # a fast order for convolutions
+        self.module = module.train()
         self.path = path
         self.seconds = minutes * 60
         self.rate = rate
@@ -87,14 +92,15 @@ class Run:
         nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self.average, [w.detach() for w in self.weights], 1 - decay)
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.lerp_(weight.detach(), 1 - decay)
         self.losses += losses
 
     def _gradient(self, loss: Callable[[], torch.Tensor]) -> tuple[float, tuple[torch.Tensor, ...]]:
         value = loss()
         return value.item(), torch.autograd.grad(value, self.weights)
 
-    def averaged(self, module: nn.Module) -> nn.Module:
+    def averaged(self, module: M) -> M:
         """Load the averaged weights into `module`, a second copy of the network; returns it."""
         with torch.no_grad():
             for parameter, average in zip(module.parameters(), self.average, strict=True):

@@ -1,17 +1,27 @@
-"""Pictures of pictures: what the networks make of held-out postcards, on one sheet to look at."""
+"""Pictures of pictures: what the networks make of held-out postcards, on one sheet to look at.
+
+`python -m training.sheets` draws those of the model card with the exported model.
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import (
+    AutoencoderTiny,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+)
 from PIL import Image
 
 from training import album
 from training.autoencoder import reconstruct
 from training.captions import caption
+from training.examples import SKETCHES, Example, example_of, paint
 
 
 def tile(pictures: np.ndarray, across: int, gap: int = 4) -> Image.Image:
@@ -48,13 +58,40 @@ def draw(
 ) -> np.ndarray:
     """One picture [size, size, 3] uint8 by the stock pipeline."""
     pipeline.set_progress_bar_config(disable=True)
-    result = pipeline(
+    result = cast("Any", pipeline)(
         text,
         height=size,
         width=size,
         num_inference_steps=steps,
-        guidance_scale=4.0,
+        guidance_scale=3.0,
         generator=torch.Generator().manual_seed(seed),
+        output_type="np",
+    )
+    return (result.images[0] * 255).round().astype(np.uint8)
+
+
+def strokes(pipeline: StableDiffusionPipeline, path: Path) -> None:
+    """The strokes of the examples above what the stock image-to-image pipeline makes of them."""
+    painted = np.stack([paint(sketch) for sketch in SKETCHES])
+    drawn = [
+        refine(pipeline, picture, example_of(sketch))
+        for picture, sketch in zip(painted, SKETCHES, strict=True)
+    ]
+    half = album.reduce(np.concatenate([painted, np.stack(drawn)]), 144)
+    _save(tile(half, len(painted)), path)
+
+
+def refine(pipeline: StableDiffusionPipeline, picture: np.ndarray, example: Example) -> np.ndarray:
+    """One picture [256, 256, 3] uint8 begun from strokes, with an example's settings."""
+    image_to_image = StableDiffusionImg2ImgPipeline(**pipeline.components)
+    image_to_image.set_progress_bar_config(disable=True)
+    result = cast("Any", image_to_image)(
+        example.prompt,
+        image=Image.fromarray(picture),
+        strength=example.strength,
+        num_inference_steps=example.num_inference_steps,
+        guidance_scale=example.guidance_scale,
+        generator=torch.Generator().manual_seed(example.seed),
         output_type="np",
     )
     return (result.images[0] * 255).round().astype(np.uint8)
@@ -63,3 +100,18 @@ def draw(
 def _save(sheet: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, quality=82)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.sheets")
+    parser.add_argument("--model", type=Path, default=Path("assets/models/postcard"))
+    model = parser.parse_args().model
+    pipeline = cast("Any", StableDiffusionPipeline).from_pretrained(model)
+    reconstructions(pipeline.vae.eval(), model / "sheets" / "autoencoder.jpg")
+    for text in samples(pipeline, model / "sheets" / "samples.jpg", 256, count=10, steps=20):
+        print(text)
+    strokes(pipeline, model / "sheets" / "strokes.jpg")
+
+
+if __name__ == "__main__":
+    main()

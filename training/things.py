@@ -126,7 +126,7 @@ def balloon(easel: Easel, colour: np.ndarray) -> None:
 
 
 def lighthouse(easel: Easel, colour: np.ndarray) -> None:
-    pale = np.float32([0.95, 0.94, 0.9]) if colour.min() < 0.8 else np.float32([0.62, 0.62, 0.66])
+    pale = np.array([0.95, 0.94, 0.9] if colour.min() < 0.8 else [0.62, 0.62, 0.66], np.float32)
     for band in range(5):
         low, high = band * 0.29, band * 0.29 + 0.29
         left, right = 0.36 - low * 0.11, 0.36 - high * 0.11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,10 +141,10 @@ def test_the_splits_do_not_meet():
     ],
     ids=str,
 )
-def test_impossible_scenes_are_refused(changes: dict[str, object]):
-    fields = {field: getattr(PLAIN, field) for field in Scene.__slots__} | changes
+def test_impossible_scenes_are_refused(changes: dict[str, Any]):
+    fields: dict[str, Any] = {field: getattr(PLAIN, field) for field in Scene.__slots__}
     with pytest.raises(ValueError):
-        Scene(**fields)
+        Scene(**fields | changes)
 
 
 def test_swatches_are_distinct_colours():
