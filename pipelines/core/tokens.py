@@ -4,7 +4,7 @@ from pipelines.core.bundle import Bundle
 
 
 def unknown(bundle: Bundle, text: str) -> list[str]:
-    """The words of `text` that map to the unknown token, in order, each once.
+    """The words of `text` that map to the unknown token, in order, each once; no punctuation.
 
     Byte-level vocabularies (every CLIP) know all words and give an empty list.
     """
@@ -13,7 +13,7 @@ def unknown(bundle: Bundle, text: str) -> list[str]:
         return []
     ids, spans = _spans(bundle, text)
     words = [text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == tokenizer.unk_token_id]
-    return list(dict.fromkeys(words))
+    return [word for word in dict.fromkeys(words) if any(map(str.isalnum, word))]
 
 
 def lost(bundle: Bundle, text: str) -> list[str]:
