@@ -19,7 +19,6 @@ from components.theme import CSS, HEAD, THEME
 from studio.catalog import Entry, entries
 from studio.desk import Desk
 from studio.edge import VISITOR, Edge
-from studio.endpoint import paint_endpoint
 from studio.engine import Engine
 from studio.history import History
 from studio.jobs import Jobs, Limits
@@ -95,9 +94,10 @@ def _page(models: Models, methods: Sequence[Entry], desks: Mapping[str, Desk]) -
     facts = models.facts()
     tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
     blocks = page(TITLE, EXPLANATION, facts, tabs)
-    if "Paint" in desks:
-        with blocks:
-            gr.api(paint_endpoint(desks["Paint"]), api_name="paint", concurrency_limit=None)
+    with blocks:
+        for each in methods:
+            verb = each.endpoint(desks[each.name])
+            gr.api(verb, api_name=each.name.lower(), concurrency_limit=None)
     blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
     return blocks
 

@@ -11,6 +11,7 @@ from components.tabs.paint import paint
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
 from studio.desk import Desk
+from studio.endpoint import paint_endpoint
 from studio.engine import Method
 
 
@@ -20,11 +21,12 @@ class Entry:
     paper: str
     request: type[Request]
     method: Method
-    tab: Callable[[ModelFacts, Desk], Any]  # builds the tab where the caller stands
+    tab: Callable[[ModelFacts, Desk], Tab]  # builds the tab where the caller stands
+    endpoint: Callable[[Desk], Callable[..., Any]]  # the same for programs
 
 
 def entries() -> Sequence[Entry]:
-    return (Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint),)
+    return (Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),)
 
 
 def _paint(model: ModelFacts, desk: Desk) -> Tab:

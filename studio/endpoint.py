@@ -1,13 +1,18 @@
 """`/paint` for programs: the same queue, the same checks, as a generator of plain dictionaries.
 
-from gradio_client import Client, handle_file
-studio = Client("http://127.0.0.1:7860")
-job = studio.submit(handle_file("strokes.png"), prompt="a red house", api_name="/paint")
-for told in job:
-    print(told)                      # {"status": "step", "index": 3, "total": 14, …}
-told["images"]                       # PNG files, downloaded
+With `gradio_client`:
+
+    from gradio_client import Client, handle_file
+    studio = Client("http://127.0.0.1:7860")
+    job = studio.submit(handle_file("strokes.png"), prompt="a red house", api_name="/paint")
+    for told in job:
+        print(told)  # {"status": "step", "index": 3, "total": 14, …}
+    told["images"]  # PNG files, downloaded
+
+Cancelling the job, or leaving, stops the edit.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -21,6 +26,7 @@ from gradio.utils import get_upload_folder
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from studio import inputs, sketches
 from studio.desk import Desk
+from studio.sketches import Guide
 
 Told = dict[str, Any]
 
@@ -72,8 +78,7 @@ def paint_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
         visitor = str(request.username)
         job = ""
         try:
-            mask = None if mask_image is None else inputs.mask(_received(mask_image))
-            guide = sketches.given(inputs.picture(_received(image)), mask)
+            guide = await asyncio.to_thread(_guide, image, mask_image)
             job = desk.order(guide, values, visitor)
             async with aclosing(desk.watch(job, visitor)) as events:
                 async for event in events:
@@ -114,6 +119,11 @@ def tell(event: Event) -> Told:
             return {"status": "stopped", "index": index, "total": total}
         case Failed(sentence):
             raise ValueError(sentence)
+
+
+def _guide(image: object, mask_image: object) -> Guide:
+    mask = None if mask_image is None else inputs.mask(_received(mask_image))
+    return sketches.given(inputs.picture(_received(image)), mask)
 
 
 def _received(file: Any) -> Path:

@@ -76,8 +76,6 @@ class Engine:
         with self._device:
             try:
                 yield from self._attempts(order)
-            except ValueError as error:  # a sentence for the person, by the law of the methods
-                yield Failed(str(error))
             except NotFinite:
                 log.warning("%s gave values that are no numbers", order.name)
                 yield Failed(NOT_FINITE)
@@ -85,9 +83,11 @@ class Engine:
                 if out_of_memory(error):
                     log.warning("%s ran out of memory twice", order.name)
                     yield Failed(NO_MEMORY)
-                    return
-                log.exception("%s failed", order.name)
-                yield Failed(BROKEN)
+                elif is_sentence(error):
+                    yield Failed(str(error))
+                else:
+                    log.exception("%s failed", order.name)
+                    yield Failed(BROKEN)
 
     def _attempts(self, order: Order) -> Generator[Event, None, None]:
         """Once, and once more where the memory did not suffice."""
@@ -168,6 +168,11 @@ class Engine:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         return {name: folder / name for name in files}
+
+
+def is_sentence(error: BaseException) -> bool:
+    """Methods refuse with a ValueError for the person; a library's own has no full stop."""
+    return isinstance(error, ValueError) and str(error).endswith(".")
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -27,7 +27,6 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
 MINIMUM_FREE = 500 * 2**20  # bytes; below that no new edit is begun
 RECIPE = "request.json"
 BEFORE = "before.png"
@@ -102,8 +101,8 @@ class History:
         """Write an edit so that it is there whole or not at all. Raises Unsaved."""
         parent = parent if parent and self.read(parent, visitor) else None
         created = self._clock()
-        whole = {"version": VERSION, "id": edit_id, "created": created, "parent": parent}
-        record = {**recipe, **whole, "visitor": visitor}
+        facts = {"id": edit_id, "visitor": visitor, "created": created, "parent": parent}
+        record = {**recipe, **facts}
         home, draft = self.edits / edit_id, self.edits / f".{edit_id}.writing"
         try:
             draft.mkdir()

@@ -9,11 +9,14 @@ import os
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 
 from studio.settings import Settings, check_model
 
+CACHE_AGE = 24 * 3600.0  # seconds
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -27,10 +30,12 @@ def serve(settings: Settings) -> int:
     """Serve until interrupted; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.update(QUIET)
-    os.environ["GRADIO_TEMP_DIR"] = str(settings.data / "cache")
+    cache = settings.data / "cache"
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
     try:
         check_model(settings.model)
         settings.data.mkdir(parents=True, exist_ok=True)
+        sweep(cache, time.time() - CACHE_AGE)
         with listen(settings) as listener:
             return _serve(settings, listener)
     except ImportError as error:
@@ -64,6 +69,14 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     with suppress(KeyboardInterrupt):  # uvicorn raises it once more after it has closed all
         uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def sweep(cache: Path, before: float) -> None:
+    """Delete uploads and copies of earlier days. The history keeps its own files elsewhere."""
+    for path in cache.rglob("*"):
+        with suppress(OSError):  # another studio may sweep as well
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ class Live:
 
 
 @contextmanager
-def serving(data: Path, **named: Any) -> Iterator[Live]:
+def serving(data: Path, **named: Any) -> Generator[Live]:
     import uvicorn
 
     from studio.app import create

@@ -23,18 +23,25 @@ class Place:
     """A desk, and the requests that reached its method."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.requests: list[Any] = []
+        self.values: list[float] = []  # of the latents
         self.history = History(folder / "data")
+        self.open()
+
+    def open(self) -> None:
+        """As after a new start: the history is there, the jobs are not."""
         self.jobs = Jobs()
-        models = pretend.models(folder)
-        engine = Engine(models, self.history, folder)
+        self.jobs.open()
+        models = pretend.models(self.folder)
+        engine = Engine(models, self.history, self.folder)
         self.desk = Desk(
-            "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, folder
+            "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.folder
         )
 
     def method(self, bundle: Any, request: Any) -> Any:
         self.requests.append(request)
-        return pretend.steps(2)(bundle, request)
+        return pretend.steps(2, self.values)(bundle, request)
 
     def run(self, sketch: Sketch, values: dict[str, Any]) -> Event:
         job = self.desk.start(sketch, values, "ada")
@@ -50,7 +57,6 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     place = Place(tmp_path)
-    place.jobs.open()
     yield place
     place.jobs.close()
     place.history.close()
@@ -114,7 +120,8 @@ def test_the_job_is_the_edit_and_is_told_from_the_history_when_it_is_old(
     job = place.desk.start(sketch, {"seed": 3}, "ada")
     told = place.last(job)
     assert isinstance(told, Finished) and told.edit_id == job
-    place.jobs._jobs.clear()  # it was long ago, or the studio was started anew
+    place.jobs.close()
+    place.open()
     again = place.last(job)
     assert isinstance(again, Finished)
     assert (again.images, again.seeds, again.before) == (told.images, told.seeds, told.before)
@@ -155,6 +162,5 @@ def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
 
 
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:
-    place.method = pretend.steps(2, [float("nan")])  # type: ignore[method-assign]
-    place.desk._method = place.method
+    place.values = [float("nan")]
     assert isinstance(place.run(sketch, {}), Failed)

@@ -91,12 +91,13 @@ def test_a_sentence_of_the_method_reaches_the_person(engine: Engine) -> None:
     assert run(engine, method)[-1] == Failed("The words are too odd.")
 
 
+@pytest.mark.parametrize("kind", [ZeroDivisionError, ValueError, RuntimeError])
 def test_anything_unforeseen_is_one_sentence_and_a_line_in_the_log(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: Engine, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
         yield pretend.step(1, 2)
-        raise ZeroDivisionError("secret detail")
+        raise kind("secret detail")
 
     last = run(engine, method)[-1]
     assert last == Failed(module.BROKEN)
@@ -178,7 +179,13 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
             closed.append("closed")
         return pretend.edit()
 
-    running = engine.run(order(method))
+    held: list[Generator[Step, None, Edit]] = []  # so that only `close` can end it
+
+    def holding(bundle: Any, request: Request) -> Generator[Step, None, Edit]:
+        held.append(method(bundle, request))
+        return held[0]
+
+    running = engine.run(order(holding))
     assert isinstance(next(running), Waiting)
     assert isinstance(next(running), Stepped)
     running.close()

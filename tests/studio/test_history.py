@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,8 @@ def test_a_full_disk_at_any_moment_is_said_and_leaves_no_half_edit(
 
 
 def test_an_index_that_cannot_be_written_is_said(history: History) -> None:
-    history._index.execute("pragma query_only = on")
+    with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other:
+        other.execute("drop table edits")
     with pytest.raises(Unsaved):
         save(history, "one")
     reopened = again(history)
@@ -245,10 +247,10 @@ def test_too_little_room_is_one_sentence(history: History, monkeypatch: pytest.M
 
 
 def test_the_index_is_written_through(history: History) -> None:
-    (mode,) = history._index.execute("pragma journal_mode").fetchone()
-    (level,) = history._index.execute("pragma synchronous").fetchone()
+    index = history._index  # pyright: ignore[reportPrivateUsage]: only it knows its level
+    (mode,) = index.execute("pragma journal_mode").fetchone()
+    (level,) = index.execute("pragma synchronous").fetchone()
     assert (mode, level) == ("wal", 2), "FULL: a row is on the disk before the page hears of it"
-    other = sqlite3.connect(history.edits.parent / "index.sqlite")
     save(history, "one")
-    assert other.execute("select id from edits").fetchall() == [("one",)]
-    other.close()
+    with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other:
+        assert other.execute("select id from edits").fetchall() == [("one",)]

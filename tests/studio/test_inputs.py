@@ -4,6 +4,7 @@ import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,15 @@ from pipelines.sdedit import SDEdit
 from studio import inputs
 
 
-def encoded(image: Image.Image, form: str, **named: object) -> bytes:
+def encoded(image: Image.Image, form: str, **named: Any) -> bytes:
     file = BytesIO()
-    image.save(file, form, **named)  # type: ignore[arg-type]
+    image.save(file, form, **named)
     return file.getvalue()
+
+
+def middle(image: Image.Image) -> tuple[int, int, int]:
+    red, green, blue = np.asarray(image)[image.height // 2, image.width // 2]
+    return int(red), int(green), int(blue)
 
 
 def corners() -> Image.Image:
@@ -88,7 +94,7 @@ def test_palette_gray_and_bits() -> None:
 
 def test_cmyk() -> None:
     image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # red
-    red, green, blue = inputs.picture(encoded(image, "JPEG", quality=95)).getpixel((8, 8))  # type: ignore[misc]
+    red, green, blue = middle(inputs.picture(encoded(image, "JPEG", quality=95)))
     assert red > 230 and green < 25 and blue < 25
 
 
@@ -97,7 +103,7 @@ def test_a_colour_profile_is_followed() -> None:
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = lab.replace(b"rXYZ", b"tmp!").replace(b"bXYZ", b"rXYZ").replace(b"tmp!", b"bXYZ")
     data = encoded(Image.new("RGB", (4, 4), (200, 30, 10)), "PNG", icc_profile=swapped)
-    red, green, blue = inputs.picture(data).getpixel((0, 0))  # type: ignore[misc]
+    red, green, blue = middle(inputs.picture(data))
     assert abs(red - 10) <= 3 and abs(green - 30) <= 3 and abs(blue - 200) <= 3
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.serving import listen, missing_library
+from studio.serving import listen, missing_library, sweep
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,17 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
         run = start("--port", str(port), "--data", str(tmp_path))
     assert run.returncode == 1
     assert run.stderr.startswith(f"Port {port} is taken") and run.stderr.count("\n") == 1
+
+
+def test_only_old_copies_are_swept(tmp_path: Path) -> None:
+    for name, age in (("old", 90), ("new", 10)):
+        path = tmp_path / name / "a.png"
+        path.parent.mkdir()
+        path.write_bytes(b"")
+        os.utime(path, (1000 - age, 1000 - age))
+    sweep(tmp_path, 1000 - 60)
+    assert [path.parent.name for path in tmp_path.rglob("*.png")] == ["new"]
+    sweep(tmp_path / "none", 0)
 
 
 def test_an_address_that_is_not_ours_is_said() -> None:

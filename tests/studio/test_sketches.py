@@ -1,5 +1,6 @@
 """A canvas becomes one picture and one mask, or a sentence."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from studio.sketches import EMPTY, NO_MASK, NO_STROKES, given, guide
 
 SIZE = (64, 32)
 
+Put = Callable[[str, Image.Image], Path]  # writes a file
+
 
 @pytest.fixture
-def put(tmp_path: Path):  # type: ignore[no-untyped-def]
+def put(tmp_path: Path) -> Put:
     def put(name: str, image: Image.Image) -> Path:
         path = tmp_path / f"{name}.png"
         image.save(path)
@@ -34,7 +37,7 @@ def sketch(
     return Sketch(picture, strokes, mask, *SIZE)
 
 
-def test_an_empty_canvas_is_a_sentence(put) -> None:  # type: ignore[no-untyped-def]
+def test_an_empty_canvas_is_a_sentence(put: Put) -> None:
     blank = put("blank", Image.new("RGBA", SIZE, (9, 9, 9, 0)))
     mask = put("mask", Image.new("L", SIZE, 255))
     for empty in (sketch(), sketch(strokes=blank), sketch(mask=mask)):
@@ -43,14 +46,14 @@ def test_an_empty_canvas_is_a_sentence(put) -> None:  # type: ignore[no-untyped-
         assert str(refusal.value) == EMPTY
 
 
-def test_strokes_on_a_blank_canvas_lie_on_white(put) -> None:  # type: ignore[no-untyped-def]
+def test_strokes_on_a_blank_canvas_lie_on_white(put: Put) -> None:
     made = guide(sketch(strokes=put("s", strokes(alpha=128))))
     assert made.image.size == SIZE and made.image.mode == "RGB" and made.mask is None
     assert made.image.getpixel((0, 0)) == (255, 255, 255)
     assert made.image.getpixel((10, 10)) == (255, 127, 127)
 
 
-def test_strokes_on_a_picture_and_a_picture_alone(put) -> None:  # type: ignore[no-untyped-def]
+def test_strokes_on_a_picture_and_a_picture_alone(put: Put) -> None:
     picture = put("p", Image.new("RGB", SIZE, "blue"))
     made = guide(sketch(picture, put("s", strokes())))
     assert made.image.getpixel((10, 10)) == (255, 0, 0)
@@ -59,7 +62,7 @@ def test_strokes_on_a_picture_and_a_picture_alone(put) -> None:  # type: ignore[
     assert alone.image.getcolors() == [(SIZE[0] * SIZE[1], (0, 0, 255))]
 
 
-def test_strokes_are_brought_to_the_pictures_own_size(put) -> None:  # type: ignore[no-untyped-def]
+def test_strokes_are_brought_to_the_pictures_own_size(put: Put) -> None:
     picture = put("p", Image.new("RGB", (256, 128), "blue"))
     made = guide(sketch(picture, put("s", strokes())))
     assert made.image.size == (256, 128)
@@ -67,7 +70,7 @@ def test_strokes_are_brought_to_the_pictures_own_size(put) -> None:  # type: ign
     assert made.image.getpixel((100, 48)) == (0, 0, 255)
 
 
-def test_the_mask_comes_at_the_pictures_size_and_stays_soft(put) -> None:  # type: ignore[no-untyped-def]
+def test_the_mask_comes_at_the_pictures_size_and_stays_soft(put: Put) -> None:
     mask = Image.new("L", SIZE, 0)
     mask.paste(128, (0, 0, 32, 32))
     picture = put("p", Image.new("RGB", (128, 64), "blue"))
@@ -76,12 +79,12 @@ def test_the_mask_comes_at_the_pictures_size_and_stays_soft(put) -> None:  # typ
     assert made.mask.getpixel((10, 10)) == 128 and made.mask.getpixel((120, 10)) == 0
 
 
-def test_a_mask_is_used_only_when_asked_for(put) -> None:  # type: ignore[no-untyped-def]
+def test_a_mask_is_used_only_when_asked_for(put: Put) -> None:
     picture, mask = put("p", Image.new("RGB", SIZE)), put("m", Image.new("L", SIZE, 255))
     assert guide(sketch(picture, mask=mask)).mask is None
 
 
-def test_only_around_the_strokes(put) -> None:  # type: ignore[no-untyped-def]
+def test_only_around_the_strokes(put: Put) -> None:
     picture = put("p", Image.new("RGB", SIZE, "blue"))
     made = guide(sketch(picture, put("s", strokes(alpha=40))), "strokes")
     assert made.mask is not None
@@ -92,7 +95,7 @@ def test_only_around_the_strokes(put) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("width", [64, 512, 2000])
-def test_the_reach_around_strokes_grows_with_the_picture(put, width: int) -> None:  # type: ignore[no-untyped-def]
+def test_the_reach_around_strokes_grows_with_the_picture(put: Put, width: int) -> None:
     height = width // 2
     layer = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     layer.putpixel((width // 2, height // 2), (1, 2, 3, 255))
@@ -105,7 +108,7 @@ def test_the_reach_around_strokes_grows_with_the_picture(put, width: int) -> Non
 @pytest.mark.parametrize(
     ("only", "sentence"), [("strokes", NO_STROKES), ("mask", NO_MASK), ("sky", "may change")]
 )
-def test_what_is_missing_is_named(put, only: str, sentence: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_missing_is_named(put: Put, only: str, sentence: str) -> None:
     picture = put("p", Image.new("RGB", SIZE))
     with pytest.raises(ValueError, match=sentence[:30]):
         guide(sketch(picture), only)
@@ -116,7 +119,7 @@ def test_what_is_missing_is_named(put, only: str, sentence: str) -> None:  # typ
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (8191, 3), (7, 7)])
-def test_a_picture_without_room_is_a_sentence(put, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
+def test_a_picture_without_room_is_a_sentence(put: Put, size: tuple[int, int]) -> None:
     picture = put("p", Image.new("RGB", size))
     with pytest.raises(ValueError, match=f"{size[0]}×{size[1]} pixels"):
         guide(Sketch(picture, None, None, *size))
@@ -124,7 +127,7 @@ def test_a_picture_without_room_is_a_sentence(put, size: tuple[int, int]) -> Non
         given(Image.new("RGB", size), None)
 
 
-def test_layers_of_another_shape_are_refused(put) -> None:  # type: ignore[no-untyped-def]
+def test_layers_of_another_shape_are_refused(put: Put) -> None:
     picture = put("p", Image.new("RGB", (64, 64)))
     with pytest.raises(ValueError, match="64×32"):
         guide(sketch(picture, put("s", strokes())))
@@ -134,7 +137,7 @@ def test_layers_of_another_shape_are_refused(put) -> None:  # type: ignore[no-un
         given(Image.new("RGB", (64, 64)), Image.new("L", SIZE))
 
 
-def test_a_side_that_was_rounded_still_fits(put) -> None:  # type: ignore[no-untyped-def]
+def test_a_side_that_was_rounded_still_fits(put: Put) -> None:
     picture = put("p", Image.new("RGB", (3000, 1001)))
     layer = Image.new("RGBA", (2048, 683), (255, 0, 0, 255))
     made = guide(Sketch(picture, put("s", layer), None, 2048, 683))
