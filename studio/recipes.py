@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipelines.request import Request
+from pipelines.request import SCHEDULERS, Request
 
 VERSION = 1
 CHUNK = "pentimento"  # the name of our JSON in the PNG
@@ -59,9 +59,10 @@ def parameters(recipe: Mapping[str, Any], index: int, size: tuple[int, int]) -> 
     notes: Mapping[str, Any] = recipe.get("notes", {})
     seeds: Sequence[int] = recipe.get("seeds") or [asked["seed"]]
     strengths: Sequence[float] = notes.get("strengths") or [asked.get("strength", 1.0)]
+    ran = str(notes.get("scheduler", asked["scheduler"]))
     settings = {
         "Steps": asked["num_inference_steps"],
-        "Sampler": notes.get("scheduler", asked["scheduler"]),
+        "Sampler": SCHEDULERS.get(ran, ran),
         "CFG scale": f"{asked['guidance_scale']:g}",
         "Seed": seeds[index % len(seeds)],
         "Size": f"{size[0]}x{size[1]}",

@@ -37,31 +37,31 @@ V_ZERO = {**V, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 CONFIGS = {"epsilon": EPSILON, "v": V, "v_zero_snr": V_ZERO}
 
 
-def output_of(clean: Tensor, x: Tensor, level: Level, prediction: Prediction) -> Tensor:
-    """What a network would say at `x` whose clean estimate is `clean`: the inverse of `split`."""
-    signal, sigma = level
+def output_of(clean: Tensor, noise: Tensor, level: Level, prediction: Prediction) -> Tensor:
+    """What a network would say whose estimates are these: the inverse of `split`."""
     if prediction == "sample":
         return clean
-    epsilon = (x - signal * clean) / sigma
-    return epsilon if prediction == "epsilon" else signal * epsilon - sigma * clean
+    return noise if prediction == "epsilon" else level.signal * noise - level.noise * clean
 
 
 def point_mass(y: Tensor, prediction: Prediction) -> Predict:
     """All data is `y`: the best network's clean estimate is y, whatever x is."""
 
     def predict(x: Tensor, moment: Moment) -> Tensor:
-        return output_of(y.expand_as(x), x, moment.here, prediction)
+        signal, sigma = moment.here
+        return output_of(y.expand_as(x), (x - signal * y) / sigma, moment.here, prediction)
 
     return predict
 
 
 def gaussian(deviation: float, prediction: Prediction) -> Predict:
-    """Data is N(0, deviation^2): the estimate is linear in x, and the ODE has a closed form."""
+    """Data is N(0, deviation^2): both estimates are linear in x, and the ODE has a closed form."""
 
     def predict(x: Tensor, moment: Moment) -> Tensor:
         signal, sigma = moment.here
-        gain = signal * deviation**2 / (signal**2 * deviation**2 + sigma**2)
-        return output_of(gain * x, x, moment.here, prediction)
+        share = x / (signal**2 * deviation**2 + sigma**2)
+        clean, noise = signal * deviation**2 * share, sigma * share
+        return output_of(clean, noise, moment.here, prediction)
 
     return predict
 

@@ -127,7 +127,7 @@ def test_split_undoes_the_parametrisation(prediction: str) -> None:
     level = Level.of_alpha(0.3)
     clean, e = torch.randn(2, 3), torch.randn(2, 3)
     x = noised(clean, e, level)
-    output = toys.output_of(clean, x, level, prediction)  # type: ignore[arg-type]
+    output = toys.output_of(clean, e, level, prediction)  # type: ignore[arg-type]
     found = split(x, output, level, prediction)  # type: ignore[arg-type]
     torch.testing.assert_close(found[0], clean, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found[1], e, atol=1e-5, rtol=1e-5)

@@ -1,89 +1,14 @@
-"""The queue, with toy work: who is next, who is told what, and what if a page goes away."""
+"""The queue, with toy work: who is next, who is told what, and how a job ends."""
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
-from studio.jobs import BROKEN, CLOSING, DROPPED, GONE, Jobs, Limits
-
-PATIENCE = 10.0  # seconds; far more than any of this takes
-DONE = Finished(edit_id="e", images=(), seeds=(), before=None, frames=())
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Toy:
-    """Work of `total` steps that takes each one when it is let."""
-
-    def __init__(self, total: int = 3, free: bool = False) -> None:
-        self.total = total
-        self.done = 0
-        self.begun = threading.Event()
-        self.closed = threading.Event()
-        self._let = threading.Semaphore(10_000 if free else 0)
-
-    def let(self, steps: int = 1) -> None:
-        self._let.release(steps)
-
-    def __call__(self) -> Generator[Event, None, None]:
-        self.begun.set()
-        try:
-            for index in range(1, self.total + 1):
-                assert self._let.acquire(timeout=PATIENCE)
-                self.done = index
-                yield Stepped("denoising", index, self.total, 0.0, b"frame %d" % index)
-            yield DONE
-        finally:
-            self.closed.set()
-
-
-@contextmanager
-def opened(limits: Limits | None = None, **named: Any) -> Generator[Jobs]:
-    jobs = Jobs(limits, **named)
-    jobs.open()
-    try:
-        yield jobs
-    finally:
-        jobs.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.002)
-
-
-async def all_of(jobs: Jobs, job: str, visitor: str = "ada") -> list[Event]:
-    return [event async for event in jobs.watch(job, visitor)]
-
-
-async def first_of(jobs: Jobs, job: str, visitor: str) -> Event:
-    watching = jobs.watch(job, visitor)
-    try:
-        return await anext(watching)
-    finally:
-        await watching.aclose()
-
-
-def present(jobs: Jobs, job: str, visitor: str = "ada") -> Event:
-    return asyncio.run(first_of(jobs, job, visitor))
-
-
-def ended(jobs: Jobs, job: str, visitor: str = "ada") -> Event:
-    return asyncio.run(asyncio.wait_for(all_of(jobs, job, visitor), PATIENCE))[-1]
+from components.events import Event, Failed, Stepped, Stopped, Waiting
+from studio.jobs import BROKEN, CLOSING, GONE, Jobs, Limits
+from tests.studio.queue import DONE, PATIENCE, Clock, Toy, all_of, ended, opened, present, until
 
 
 def test_a_job_runs_to_its_end_and_tells_its_last_event() -> None:
@@ -231,88 +156,6 @@ def test_a_job_is_nobody_elses() -> None:
             present(jobs, "unheard of")
         assert jobs.knows("a", "ada") and not jobs.knows("a", "mallory")
         ended(jobs, "a")
-
-
-def test_within_the_grace_time_nothing_is_lost() -> None:
-    clock = Clock()
-    with opened(Limits(grace=60), clock=clock) as jobs:
-        running, waiting = Toy(total=4), Toy(free=True)
-        jobs.submit("a", "ada", running)
-        jobs.submit("b", "bob", waiting)
-        clock.now += 59
-        running.let(9)
-        assert ended(jobs, "b", "bob") == DONE
-        assert present(jobs, "a") == DONE
-
-
-def test_after_the_grace_time_a_waiting_job_is_dropped() -> None:
-    clock = Clock()
-    with opened(Limits(grace=60), clock=clock) as jobs:
-        running, waiting = Toy(total=4), Toy(free=True)
-        jobs.submit("a", "ada", running)
-        jobs.submit("b", "bob", waiting)
-        assert running.begun.wait(PATIENCE)
-        clock.now += 61
-        running.let(9)
-        assert running.closed.wait(PATIENCE)
-        assert ended(jobs, "b", "bob") == Failed(DROPPED)
-        assert ended(jobs, "a") == DONE, "nobody else waited, so it finished"
-        assert not waiting.begun.is_set()
-
-
-def test_after_the_grace_time_a_running_job_yields_to_somebody_who_waits() -> None:
-    clock = Clock()
-
-    async def scene(jobs: Jobs) -> list[Event]:
-        bob = asyncio.create_task(all_of(jobs, "b", "bob"))
-        await asyncio.sleep(0.02)
-        clock.now += 61
-        running.let(1)
-        return await asyncio.wait_for(bob, PATIENCE)
-
-    with opened(Limits(grace=60), clock=clock) as jobs:
-        running = Toy(total=1000)
-        jobs.submit("a", "ada", running)
-        assert running.begun.wait(PATIENCE)
-        clock.now += 1000
-        assert isinstance(present(jobs, "a"), Waiting), "looked at, and left again"
-        jobs.submit("b", "bob", Toy(free=True))
-        assert asyncio.run(scene(jobs))[-1] == DONE
-        assert ended(jobs, "a") == Failed(DROPPED)
-        assert running.closed.is_set() and running.done <= 2
-
-
-def test_a_watched_job_does_not_yield() -> None:
-    clock = Clock()
-
-    async def scene(jobs: Jobs) -> list[Event]:
-        ada = asyncio.create_task(all_of(jobs, "a"))
-        bob = asyncio.create_task(all_of(jobs, "b", "bob"))
-        await asyncio.sleep(0.02)
-        clock.now += 1000
-        running.let(9)
-        return [events[-1] for events in await asyncio.gather(ada, bob)]
-
-    with opened(Limits(grace=60), clock=clock) as jobs:
-        running = Toy(total=5)
-        jobs.submit("a", "ada", running)
-        assert running.begun.wait(PATIENCE)
-        jobs.submit("b", "bob", Toy(free=True))
-        assert asyncio.run(scene(jobs)) == [DONE, DONE]
-
-
-def test_leaving_and_coming_back_starts_the_grace_time_anew() -> None:
-    clock = Clock()
-    with opened(Limits(grace=60), clock=clock) as jobs:
-        running = Toy(total=3)
-        jobs.submit("a", "ada", running)
-        jobs.submit("b", "bob", Toy(free=True))
-        assert running.begun.wait(PATIENCE)
-        for _ in range(3):
-            clock.now += 50
-            assert isinstance(present(jobs, "b", "bob"), Waiting)
-        running.let(9)
-        assert ended(jobs, "b", "bob") == DONE
 
 
 def test_work_that_breaks_is_one_sentence_and_the_next_job_runs(
