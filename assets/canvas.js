@@ -467,9 +467,10 @@
     },
 
     /** Synchronous up to the commit, so that it works while the page goes away. */
-    put(key, record, failed) {
+    put(key, record, kept, failed) {
       try {
         const change = this.handle.transaction("canvases", "readwrite");
+        change.oncomplete = kept;
         change.onabort = failed;
         change.objectStore("canvases").put(record, key);
         change.commit();
@@ -1137,6 +1138,7 @@
     changed(kind) {
       this.refresh();
       this.unsaved = true;
+      this.root.dataset.kept = "false";
       clearTimeout(this.saving);
       this.saving = setTimeout(() => this.save(), SAVE_DELAY);
       const detail = { key: this.key, kind };
@@ -1149,7 +1151,8 @@
       const { width, height, paper, file, strokes, mask } = this.sheet;
       const layers = { strokes: pixels(strokes), mask: pixels(mask) };
       this.unsaved = false;
-      store.put(this.address, { width, height, paper, file, ...layers }, () => {
+      const kept = () => (this.root.dataset.kept = String(!this.unsaved));
+      store.put(this.address, { width, height, paper, file, ...layers }, kept, () => {
         this.unsaved = true;
         this.view.say("This browser does not keep the canvas: a reload would lose it.");
       });
