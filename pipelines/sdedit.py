@@ -80,9 +80,9 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
     original, mask = request.image, request.mask_image
     assert original is not None  # the request saw to it
     strengths = request.strengths or (request.strength,) * request.num_images
-    alike = bool(request.strengths)  # a sweep's rows share one seed
-    seeds = noise.seeds(request.seed, 1) * len(strengths) if alike else None
-    seeds = seeds or noise.seeds(request.seed, request.num_images)
+    seeds = noise.seeds(request.seed, request.num_images)
+    if request.strengths:  # a sweep's rows share one seed
+        seeds *= len(strengths)
     if mask is not None and masks.empty(mask):
         untouched = [original.copy() for _ in seeds]
         return Edit(untouched, seeds, {"note": "The mask is empty, so nothing changed."})
