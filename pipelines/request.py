@@ -41,14 +41,15 @@ class Range:
 
     def check(self, value: Any) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not number or value in (math.inf, -math.inf) or value != value:
             raise ValueError(f"{self.label} must be a number, not {value!r:.40}.")
+        if not self.low <= value <= self.high:  # before anything is printed: an int may be endless
+            found = f", not {value:g}" if -1e9 < value < 1e9 else ""
+            raise ValueError(
+                f"{self.label} must lie between {self.low:g} and {self.high:g}{found}."
+            )
         if isinstance(self.step, int) and value != int(value):
             raise ValueError(f"{self.label} must be a whole number, not {value}.")
-        if not self.low <= value <= self.high:
-            raise ValueError(
-                f"{self.label} must lie between {self.low:g} and {self.high:g}, not {value:g}."
-            )
 
     def clean(self, value: Any) -> float:
         return int(value) if isinstance(self.step, int) else float(value)

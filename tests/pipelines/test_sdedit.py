@@ -230,6 +230,7 @@ def test_notes_tell_what_ran(bundle: Bundle, ask: Ask) -> None:
         ({"num_inference_steps": 3.5}, "whole number"),
         ({"seed": -1}, "Seed must lie between"),
         ({"seed": 2**32}, "Seed must lie between"),
+        ({"seed": 10**5000}, "Seed must lie between"),
         ({"scheduler": "pndm"}, "must be one of"),
         ({"prompt": 7}, "must be text"),
         ({"prompt": "a" * 3000}, "too many"),
