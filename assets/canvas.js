@@ -160,6 +160,13 @@
     return image;
   }
 
+  /** Where Gradio serves a file. Its own `url` leaves the page's root out, but for queued events. */
+  function address({ path }) {
+    const { root, api_prefix } = window.gradio_config;
+    const escaped = path.split("/").map(encodeURIComponent).join("/");
+    return `${root.replace(/\/$/, "")}${api_prefix}/file=${escaped}`;
+  }
+
   async function download(url) {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
@@ -1194,7 +1201,7 @@
       this.queue(async () => {
         const blobs = {};
         for (const layer of LAYERS) {
-          if (message[layer]) blobs[layer] = await download(message[layer].url);
+          if (message[layer]) blobs[layer] = await download(address(message[layer]));
         }
         await this.place(blobs, message.keep, "show");
       });

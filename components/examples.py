@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from components.stage import Update
+from components.traffic import AT_ONCE
 
 Example = Mapping[str, Any]  # "name", "image" (a path), and fields of the request
 
@@ -33,7 +34,6 @@ def examples(
         button.click(
             partial(fill, each),
             outputs=list(outputs),
-            show_progress="hidden",
-            api_visibility="private",
+            **AT_ONCE,
         )
     return buttons

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from components.form import Form
+from components.traffic import AT_ONCE
 
 
 def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
@@ -22,8 +23,7 @@ def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
         inputs=widgets,
         outputs=store,
         js=f"(...values) => Object.fromEntries({names}.map((name, i) => [name, values[i]]))",
-        queue=False,
-        api_visibility="private",
+        **AT_ONCE,
     )
 
     def restore(values: object) -> dict[Any, Any]:
@@ -33,8 +33,6 @@ def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
         restore,
         inputs=store,
         outputs=widgets,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **AT_ONCE,
     )
     return store

@@ -7,7 +7,7 @@ there is, from where it is by then.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -15,13 +15,13 @@ from gradio.components import Component
 from components.actions import Actions, visitor
 from components.events import Event, Failed, Finished, Stopped
 from components.stage import Stage, Update, Widget
+from components.traffic import AT_ONCE, STREAMED
 
 Sent = dict[Component, Any]  # what a click delivers
 Begin = Callable[[Sent, str], tuple[str, Update]]  # what was sent, visitor -> job id, updates
 Known = dict[str, str]  # {"now": id of the job under way, "last": id of the last that finished}
 
 NOBODY: Known = {"now": "", "last": ""}
-PRIVATE: Final[dict[str, Any]] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +58,23 @@ class Run:
             inputs=inputs,
             outputs=[*dict.fromkeys([*outputs, *watched])],
             js=js,
-            queue=False,
             trigger_mode="once",
-            **PRIVATE,
+            **AT_ONCE,
         ).then(
             self.follow,
             inputs=[self.begun, self.known],
             outputs=self._outputs,
-            concurrency_limit=None,
-            **PRIVATE,
+            **STREAMED,
         )
 
     def attach(self, page: gr.Blocks) -> None:
         """Stop, and finding the job again when the page loads."""
-        self.stage.plate.stop(self.stop, inputs=[self.begun, self.known], queue=False, **PRIVATE)
+        self.stage.plate.stop(self.stop, inputs=[self.begun, self.known], **AT_ONCE)
         page.load(
             self.resume,
             inputs=self.known,
             outputs=self._outputs,
-            concurrency_limit=None,
-            **PRIVATE,
+            **STREAMED,
         )
 
     async def follow(

@@ -12,6 +12,7 @@ from typing import Any, cast
 import gradio as gr
 
 from components.form import Form, form
+from components.traffic import AT_ONCE
 from pipelines.request import Request
 
 SEEDS = 2**32
@@ -42,5 +43,5 @@ def seed(request_type: type[Request], defaults: Mapping[str, Any]) -> Seed:
         lock = gr.Checkbox(
             False, label="Keep this seed", elem_classes="pt-lock", min_width=120, scale=0
         )
-    roll.click(None, outputs=number, js=_ROLL, queue=False, api_visibility="private")
+    roll.click(None, outputs=number, js=_ROLL, **AT_ONCE)
     return Seed(number, lock, gr.State(None))

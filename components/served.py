@@ -2,7 +2,8 @@
 
 Gradio's picture components re-encode, and refuse paths outside the working folder; a `FileData`
 that lies in the cache already is served as it is, at whatever address the app is mounted. (Only
-from queued events: in others Gradio 6.31 leaves the address that the app is mounted at out.)
+from queued events: in others Gradio 6.31 leaves the address that the app is mounted at out; the
+canvas, which is shown to at once, makes the address itself.)
 """
 
 import os

@@ -19,6 +19,7 @@ from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import served
 from components.theme import script
+from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
@@ -111,9 +112,7 @@ def stage(key: str, empty: str, size: int) -> Stage:
     plate.choose(
         _index,
         outputs=built.chosen,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **AT_ONCE,
     )
     return built
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import gradio as gr
 
 from components.theme import script
+from components.traffic import AT_ONCE
 
 
 def chips(box: str, vocabulary: Mapping[str, Sequence[str]]) -> gr.HTML:
@@ -31,8 +32,6 @@ def name_unknown(words: gr.Textbox, check: Callable[[str], str], line: gr.HTML) 
         check,
         inputs=words,
         outputs=line,
-        queue=False,
         trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
+        **AT_ONCE,
     )

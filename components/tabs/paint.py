@@ -16,10 +16,11 @@ from components.examples import Example, examples
 from components.form import Form, form
 from components.memory import remember
 from components.notice import notice
-from components.run import PRIVATE, Run, run
+from components.run import Run, run
 from components.seed import Seed, next_seed, seed
 from components.served import cached
 from components.stage import Result, Stage, Update, stage
+from components.traffic import AT_ONCE
 from components.words import chips, name_unknown
 from pipelines.request import Request
 
@@ -192,13 +193,13 @@ def _wire(
     inputs |= {stage.results, stage.chosen, tab.search}
     tab.run.on([closer.click], partial(tab.again, "strokes"), inputs, filled, paper.js)
     tab.run.on([further.click], partial(tab.again, "realistic"), inputs, filled, paper.js)
-    paint_on.click(tab.paint_on, [stage.results, stage.chosen], paper.component, **PRIVATE)
+    paint_on.click(tab.paint_on, [stage.results, stage.chosen], paper.component, **AT_ONCE)
     turn.click(
         tab.to_strokes,
         paper.component,
         [paper.component, refused],
         js=paper.js,
-        **PRIVATE,
+        **AT_ONCE,
     )
 
 

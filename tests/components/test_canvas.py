@@ -24,9 +24,9 @@ import uvicorn
 from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 from PIL import Image
-from playwright.sync_api import TimeoutError
 
 from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, Sketch, canvas, read
+from components.traffic import AT_ONCE
 
 # Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -93,8 +93,8 @@ def build(received: "queue.Queue[Any]", strokes: "queue.Queue[Any]") -> gr.Block
             inputs = [words, *(paper.component for paper in papers)]
             run = gr.Button(f"Run {name}")
             # "multiple": a test may press again before the page has heard the last answer.
-            run.click(take, inputs, done, js=first.js, trigger_mode="multiple")
-        first.component.stroke(strokes.put, [first.component], None, js=first.js)
+            run.click(take, inputs, done, js=first.js, trigger_mode="multiple", **AT_ONCE)
+        first.component.stroke(strokes.put, [first.component], None, js=first.js, **AT_ONCE)
         offers(first, picture, paint)
     return demo
 
@@ -111,7 +111,7 @@ def offers(paper: Canvas, picture: Image.Image, paint: Image.Image) -> None:
     }
     with gr.Row():
         for name, update in updates.items():
-            gr.Button(name).click(update, None, paper.component)
+            gr.Button(name).click(update, None, paper.component, **AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -192,14 +192,8 @@ class Easel:
                 root.addEventListener("pentimento:stroke", () => root.changed = true) }"""
         )
         handle = self.root.element_handle()
-        for patience in (8_000, 8_000, 30_000):  # Gradio now and then loses an update: click again
-            self.page.get_by_role("button", name=f"show {what}").click()
-            try:
-                self.page.wait_for_function("root => root.changed", arg=handle, timeout=patience)
-                return
-            except TimeoutError:
-                continue
-        raise AssertionError(f"Python showed {what} three times and the canvas did not change")
+        self.page.get_by_role("button", name=f"show {what}").click()
+        self.page.wait_for_function("root => root.changed", arg=handle, timeout=30_000)
 
 
 @contextlib.contextmanager
@@ -493,12 +487,6 @@ def test_tabs_keep_strokes_and_canvases_do_not_mix(easel: Easel) -> None:
     assert strokes[50, 120, 3] == 255 and strokes[150, 120, 3] == 0
 
 
-LOSES_UPDATES = pytest.mark.skip(
-    reason="in a fresh environment an update from Python sometimes never reaches the canvas; open"
-)
-
-
-@LOSES_UPDATES
 @pytest.mark.browser
 def test_python_sets_a_picture_exactly_and_undo_brings_the_former_back(easel: Easel) -> None:
     easel.draw((50, 50), (200, 50))
@@ -513,7 +501,6 @@ def test_python_sets_a_picture_exactly_and_undo_brings_the_former_back(easel: Ea
     assert after.picture is None and np.array_equal(after.strokes, before.strokes)
 
 
-@LOSES_UPDATES
 @pytest.mark.browser
 def test_python_clears_only_what_it_does_not_keep(easel: Easel) -> None:
     easel.draw((50, 50), (200, 50))

@@ -1,5 +1,6 @@
 """What the page itself promises, in a real browser, over a studio without a model."""
 
+import httpx
 import pytest
 
 from components.events import Stepped
@@ -23,6 +24,13 @@ def finished(painter: Painter, pretend: Pretend, button: str = "Run") -> Job:
     painter.press(button)
     painter.until_saved(name)
     return pretend.jobs[name]
+
+
+def test_only_what_streams_waits_in_gradios_queue(painter: Painter, pretend_url: str) -> None:
+    events = httpx.get(f"{pretend_url.rstrip('/')}/config").json()["dependencies"]
+    queued = [each for each in events if each["backend_fn"] and each["queue"] is not False]
+    assert queued
+    assert all(each["types"]["generator"] for each in queued)
 
 
 def test_an_empty_canvas_is_answered_with_a_sentence(painter: Painter, pretend: Pretend) -> None:
