@@ -36,7 +36,7 @@ DROPPED = 0.1  # the share of captions replaced by the empty one
 DRAWS = 4  # of noise, the nearest is taken
 SNR_CAP = 5.0
 SMALL, WHOLE = 128, 256  # sizes of the pictures learnt from, in pixels
-SMALL_UNTIL = 0.65  # the fraction of the time spent on pictures half the size
+SMALL_UNTIL = 0.5  # the fraction of the time spent on pictures half the size
 
 
 # noisy latents, times, tokens -> velocity

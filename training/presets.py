@@ -41,7 +41,7 @@ CPU = Preset(
     device="cpu",
     postcards=12_000,
     generics=2_000,
-    encoded=(8_000, 4_000),
+    encoded=(12_000, 12_000),
     autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=30,
     denoiser=denoiser.Plan(
