@@ -140,7 +140,11 @@ def test_image_to_image_is_diffusers(
 @pytest.mark.parametrize("negative", ["", "dark"])
 def test_image_to_image_is_diffusers_for_xl(tmp_path: Path, negative: str) -> None:
     pipe = toys.tiny_xl_pipeline(tmp_path)
-    parts: dict[str, Any] = {**pipe.components, "force_zeros_for_empty_prompt": True, "add_watermarker": False}
+    parts: dict[str, Any] = {
+        **pipe.components,
+        "force_zeros_for_empty_prompt": True,
+        "add_watermarker": False,
+    }
     image_to_image: Any = StableDiffusionXLImg2ImgPipeline(**parts)
     image_to_image.set_progress_bar_config(disable=True)
     guide = Image.effect_noise((32, 32), 90).convert("RGB")
