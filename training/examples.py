@@ -68,11 +68,6 @@ class Sketch:
 
 SKETCHES = (
     Sketch(
-        "A house under the peaks",
-        "a red house on a meadow near snowy mountains with the sun by day",
-        0.6, 1, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
-    ),
-    Sketch(
         "Sailing home",
         "a white boat on a lake near blue mountains at sunset",
         0.6, 1, "sunset", "lake", "blue mountains", "boat", "white", (140, 210),
@@ -83,14 +78,14 @@ SKETCHES = (
         0.6, 1, "day", "field", "green hills", "balloon", "purple", (150, 128),
     ),
     Sketch(
-        "The tower by night",
-        "a red tower on snow near snowy mountains with the moon at night",
-        0.6, 1, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
-    ),
-    Sketch(
         "First snow",
         "a green pine tree on snow near blue mountains at dawn",
         0.6, 1, "dawn", "snow", "blue mountains", "pine tree", "green", (120, 206),
+    ),
+    Sketch(
+        "A house under the peaks",
+        "a red house on a meadow near snowy mountains with the sun by day",
+        0.45, 2, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
     ),
     Sketch(
         "Weathering it",
@@ -98,14 +93,19 @@ SKETCHES = (
         0.6, 1, "storm", "lake", None, "lighthouse", "red", (130, 206),
     ),
     Sketch(
-        "Desert morning",
-        "a blue house on sand near red cliffs at dawn",
-        0.6, 1, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
-    ),
-    Sketch(
         "The old tree",
         "a yellow round tree on a meadow near green hills with the sun at sunset",
         0.6, 1, "sunset", "meadow", "green hills", "round tree", "yellow", (110, 208), (204, 70),
+    ),
+    Sketch(
+        "The tower by night",
+        "a red tower on snow near snowy mountains with the moon at night",
+        0.45, 1, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
+    ),
+    Sketch(
+        "Desert morning",
+        "a blue house on sand near red cliffs at dawn",
+        0.45, 2, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
     ),
     Sketch(
         "Mirror lake",
