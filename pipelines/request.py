@@ -40,8 +40,8 @@ class Range:
     about: str = ""
 
     def check(self, value: Any) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or value in (math.inf, -math.inf) or value != value:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole and not (isinstance(value, float) and math.isfinite(value)):
             raise ValueError(f"{self.label} must be a number, not {value!r:.40}.")
         if not self.low <= value <= self.high:  # before anything is printed: an int may be endless
             found = f", not {value:g}" if -1e9 < value < 1e9 else ""
