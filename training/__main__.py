@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(1)  # the pieces of a batch are what runs side by side
     torch.manual_seed(0)
     if "album" in options.stages:
-        album.fill(options.state / "album", preset.postcards, preset.generics, os.cpu_count() or 1)
+        album.fill(_shelf(options), preset.postcards, preset.generics, os.cpu_count() or 1)
     vae = _autoencoder(preset, options)
     if "denoiser" in options.stages:
         export.write(vae, _denoiser(preset, options, vae), options.out)
@@ -57,6 +57,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _shelf(options: argparse.Namespace) -> Path:
+    return options.state / f"album-{album.edition():08x}"
+
+
 def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.AutoencoderTiny:
     """The trained autoencoder; where its stage is left out, as far as it got."""
     device = torch.device(preset.device)
@@ -69,9 +73,7 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
     if fresh and not minutes:
         return start.eval()
-    vae = autoencoder.train(
-        options.state / "album", options.state, minutes, preset.autoencoder, start
-    )
+    vae = autoencoder.train(_shelf(options), options.state, minutes, preset.autoencoder, start)
     sheets.reconstructions(vae, options.state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae
@@ -91,8 +93,7 @@ def _denoiser(
 
     def pictures(size: int) -> np.ndarray:
         count = preset.encoded[size == denoiser.WHOLE]
-        shelf = options.state / "album"
-        return latents.cached(vae, shelf, options.state, size, count, preset.denoiser.workers)
+        return latents.cached(vae, _shelf(options), size, count, preset.denoiser.workers)
 
     def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
         export.write(vae, networks, options.out)

@@ -11,11 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
 
-from training import textures
+from training import palette, scene, textures, things, world
 from training.progress import say
 from training.scene import Scene, sample
 from training.world import render
@@ -51,6 +52,12 @@ class Job:
 def scene_of(index: int, held_out: bool = False) -> Scene:
     """The scene of picture `index` in the training split, or in the held-out one."""
     return sample(np.random.default_rng([index, int(held_out)]), held_out)
+
+
+def edition() -> int:
+    """A checksum of all that decides what is drawn: another world, another album."""
+    parts = (palette, scene, textures, things, world)
+    return crc32(b"".join(Path(str(part.__file__)).read_bytes() for part in parts))
 
 
 def fill(folder: Path, postcards: int, generics: int, processes: int) -> None:

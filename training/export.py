@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from training import examples, tokenizer
 from training.captions import chips
-from training.denoiser import Denoiser, schedule
+from training.denoiser import Denoiser, build_text_encoder, schedule
 from training.palette import swatches
 
 SHARD_SIZE = "14MB"
@@ -57,11 +57,31 @@ def exists(out: Path) -> bool:
 
 
 def read(out: Path, device: torch.device) -> tuple[AutoencoderTiny, Denoiser]:
-    """The networks of an exported model in float32: where training continues without its state."""
+    """The networks of an exported model in float32: where training continues without its state.
+
+    Words that the world has learnt since start untrained; those it had keep what they mean.
+    """
     vae = AutoencoderTiny.from_pretrained(out / "vae", torch_dtype=torch.float32)
     unet = UNet2DConditionModel.from_pretrained(out / "unet", torch_dtype=torch.float32)
     text_encoder = CLIPTextModel.from_pretrained(out / "text_encoder", dtype=torch.float32)
-    return cast("Any", vae).to(device), Denoiser(text_encoder, unet).to(device)
+    old = PreTrainedTokenizerFast.from_pretrained(out / "tokenizer").get_vocab()
+    return cast("Any", vae).to(device), Denoiser(_carried(text_encoder, old), unet).to(device)
+
+
+def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:
+    """The shipped encoder, with a row for each of today's words and places."""
+    fresh, new = build_text_encoder(), tokenizer.build().get_vocab()
+    state, grown = shipped.state_dict(), fresh.state_dict()
+    for name, weight in state.items():
+        if name.endswith("token_embedding.weight"):
+            kept = [word for word in new if word in old]
+            grown[name][[new[word] for word in kept]] = weight[[old[word] for word in kept]]
+        elif name.endswith("position_embedding.weight"):
+            grown[name][: len(weight)] = weight[: len(grown[name])]
+        elif not name.endswith("position_ids"):
+            grown[name] = weight
+    fresh.load_state_dict(grown)
+    return fresh
 
 
 def _mend(folder: Path) -> None:
