@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from math import cos, pi
-from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +30,7 @@ from torch import Tensor, nn
 
 from training import album
 from training.autoencoder import to_tensor
+from training.masks import cached, unpacked
 from training.progress import say
 from training.run import Run
 from training.scene import ATTRIBUTES, attributes
@@ -102,7 +101,7 @@ class Eye(nn.Module):
         self.climb = nn.ModuleList(
             [nn.Conv2d(last, coarse, 1), nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)]
         )
-        self.mend = nn.ModuleList([Block(coarse), Block(middle), Block(fine)])
+        self.mend = nn.ModuleList([Block(coarse), Block(middle), nn.SiLU()])
         self.outline = nn.Conv2d(fine, 4, 3, padding=1)
         line = torch.linspace(-1, 1, SEEN)
         self.register_buffer("place", torch.stack(torch.meshgrid(line, line, indexing="ij")), False)
@@ -212,7 +211,7 @@ def exam(critic: Critic, count: int) -> dict[str, float]:
         [[reading.attributes[name] == truth[name] for name in ATTRIBUTES]
          for reading, truth in zip(readings, truths, strict=True)]
     )  # fmt: skip
-    masks = [things(postcard.masks) for postcard in postcards]
+    masks = [postcard.masks["object"] for postcard in postcards]
     overlaps = [
         (reading.mask & mask).sum() / (reading.mask | mask).sum()
         for reading, mask in zip(readings, masks, strict=True)
@@ -225,11 +224,6 @@ def exam(critic: Critic, count: int) -> dict[str, float]:
 def summary(marks: dict[str, float]) -> str:
     """An exam in one line."""
     return ", ".join(f"{name} {mark:.1%}" for name, mark in marks.items())
-
-
-def things(masks: dict[str, np.ndarray]) -> np.ndarray:
-    """The pixels of every thing [256, 256] bool."""
-    return masks["object"]
 
 
 # --- lessons --------------------------------------------------------------------------------------
@@ -263,7 +257,7 @@ class Lessons:
         self.answers = np.array(
             [[place[value] for place, value in zip(places, row, strict=True)] for row in found]
         )
-        self.masks = _masks(state, min(masked, count))
+        self.masks = cached(state, min(masked, count))
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
         """Half of it pictures whose mask is known."""
@@ -288,7 +282,7 @@ class Lessons:
     def _mask(self, index: int) -> np.ndarray:
         if index >= len(self.masks):
             return np.zeros((SEEN, SEEN), np.uint8)
-        return _halved(np.unpackbits(self.masks[index]).reshape(SIZE, SIZE) * 255)
+        return _halved(unpacked(self.masks[index]) * 255)
 
 
 def spoiled(
@@ -311,24 +305,6 @@ def spoiled(
     if rng.random() < 0.4:
         light += rng.standard_normal(light.shape, np.float32) * rng.uniform(1, 10)
     return np.clip(light, 0, 255).astype(np.uint8), mask
-
-
-def _masks(state: Path, count: int) -> np.ndarray:
-    """The packed masks [count, 8192] of the first pictures of the album, drawn once and kept."""
-    path = state / f"critic-masks-{album.edition():08x}.npy"
-    kept = np.load(path) if path.exists() else np.zeros((0, SIZE * SIZE // 8), np.uint8)
-    if len(kept) < count:
-        say(f"critic: drawing the masks of {count - len(kept)} pictures")
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            drawn = list(pool.map(_packed, range(len(kept), count), chunksize=50))
-        kept = np.concatenate([kept, np.stack(drawn)])
-        np.save(path, kept)
-    return kept[:count]
-
-
-def _packed(index: int) -> np.ndarray:
-    cv2.setNumThreads(1)
-    return np.packbits(things(render(album.scene_of(index)).masks))
 
 
 def _halved(picture: np.ndarray) -> np.ndarray:
