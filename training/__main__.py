@@ -1,4 +1,6 @@
-"""`python -m training`: draw the world, train the autoencoder, train the denoiser, export.
+"""`python -m training`: draw the world, train the autoencoder, the denoiser and what stands beside.
+
+Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, few steps).
 
 Every stage resumes: what lies under `--state` is not done again. With an empty state and a model
 already in `--out`, training goes on from that model's weights.
@@ -9,16 +11,27 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training import album, autoencoder, denoiser, export, latents, memory, sheets
+from training import (
+    album,
+    autoencoder,
+    denoiser,
+    export,
+    latents,
+    memory,
+    ranker,
+    sheets,
+    student,
+)
 from training.presets import PRESETS, Preset
 from training.progress import open_log, say
 
-STAGES = ("album", "autoencoder", "denoiser")
+STAGES = ("album", "autoencoder", "denoiser", "ranker", "student")
 
 
 def main() -> None:
@@ -38,9 +51,27 @@ def main() -> None:
     if "denoiser" in options.stages:
         export.write(vae, _denoiser(preset, options, vae), options.out)
         say(f"export: final, {options.out}")
+    device = torch.device(preset.device)
+    if "ranker" in options.stages:
+        begin = export.read(options.out, device)[1].text_encoder
+        plan = ranker.Plan(*preset.ranker, preset.device)
+        clip = ranker.train(_shelf(options), options.state, preset.ranker_minutes, plan, begin)
+        export.write_ranker(clip, options.out)
+        say(f"ranker: {ranker.retrieval(clip):.1%} of held-out captions found among 64")
+    if "student" in options.stages:
+        taught = export.read(options.out, device)[1]
+        fast = student.train(
+            partial(_pictures, preset, options, vae),
+            options.state,
+            preset.student_minutes,
+            preset.denoiser,
+            taught,
+        )
+        export.write_fast(fast, options.out)
+        say(f"export: student, {options.out / 'fast'}")
 
 
-MINUTES = ("autoencoder_minutes", "denoiser_minutes")
+MINUTES = ("autoencoder_minutes", "denoiser_minutes", "ranker_minutes", "student_minutes")
 
 
 def _options() -> argparse.Namespace:
@@ -79,6 +110,13 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     return vae
 
 
+def _pictures(
+    preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny, size: int
+) -> np.ndarray:
+    count = preset.encoded[size == denoiser.WHOLE]
+    return latents.cached(vae, _shelf(options), size, count, preset.denoiser.workers)
+
+
 def _denoiser(
     preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny
 ) -> denoiser.Denoiser:
@@ -91,10 +129,6 @@ def _denoiser(
             say(f"denoiser: going on from {options.out}")
             start = shipped
 
-    def pictures(size: int) -> np.ndarray:
-        count = preset.encoded[size == denoiser.WHOLE]
-        return latents.cached(vae, _shelf(options), size, count, preset.denoiser.workers)
-
     def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
         export.write(vae, networks, options.out)
         size = denoiser.SMALL if fraction < denoiser.SMALL_UNTIL else denoiser.WHOLE
@@ -103,7 +137,7 @@ def _denoiser(
         say(f"export: at {fraction:.0%} of the denoiser's time; see {path}")
 
     return denoiser.train(
-        pictures,
+        partial(_pictures, preset, options, vae),
         options.state,
         preset.denoiser_minutes,
         preset.denoiser,

@@ -88,9 +88,10 @@ def generic(index: int) -> np.ndarray:
     return textures.generic(np.random.default_rng([index, 7]), GENERIC_SIZE)
 
 
-def held_out(count: int) -> np.ndarray:
-    """The first held-out postcards, [count, 256, 256, 3] uint8."""
-    return np.stack([render(scene_of(i, held_out=True)).image for i in range(count)])
+def held_out(count: int, start: int = 0) -> np.ndarray:
+    """Held-out postcards from `start` on, [count, 256, 256, 3] uint8."""
+    indices = range(start, start + count)
+    return np.stack([render(scene_of(i, held_out=True)).image for i in indices])
 
 
 def reduce(pictures: np.ndarray, size: int) -> np.ndarray:

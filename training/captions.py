@@ -136,6 +136,12 @@ def _subject(scene: Scene, rng: np.random.Generator | None = None) -> str:
     return f"{name} {_choose(table[scene.ground], rng)}"
 
 
+def things_alone(scene: Scene, rng: np.random.Generator) -> str:
+    """The words for the things of a scene, which must have one, and no others."""
+    assert scene.thing is not None
+    return _things(scene, scene.thing, rng)
+
+
 def _things(scene: Scene, thing: Thing, rng: np.random.Generator | None) -> str:
     left = f"a {thing.colour} {thing.kind}"
     if scene.other is None:

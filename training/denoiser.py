@@ -141,13 +141,13 @@ def train(
     run = Run(start, state / "denoiser.pt", minutes, _rate, plan.workers)
     spare = build(plan.widths).to(device)
     small = run.fraction < SMALL_UNTIL
-    batches = _batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
+    drawn = batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
     reached = run.elapsed
     for _ in run.steps():
         if small and run.fraction >= SMALL_UNTIL:
             small = False
-            batches = _batches(latents(WHOLE), plan.batches[1], run.step)
-        indices, latent = next(batches)
+            drawn = batches(latents(WHOLE), plan.batches[1], run.step)
+        indices, latent = next(drawn)
         clean = torch.from_numpy(latent).to(device).float()
         scenes = [scene_of(int(index)) for index in indices]
         whole = (clean, lesson.captions(scenes).to(device), focuses(scenes, clean).to(device))
@@ -225,7 +225,7 @@ def _rate(fraction: float) -> float:
     return 1e-3 * min(1.0, 0.02 + fraction / 0.02, max(0.0, 1 - fraction) / 0.65)
 
 
-def _batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless batches (indices [n], latents [n, 4, h, w]); each epoch in a new order."""
     rng = np.random.default_rng(seed)
     while True:

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextModel, PreTrainedTokenizerFast
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, PreTrainedTokenizerFast
+from transformers.image_utils import PILImageResampling
 
-from training import examples, tokenizer
+from training import examples, ranker, student, tokenizer
 from training.captions import chips
 from training.denoiser import Denoiser, build_text_encoder, schedule
 from training.palette import swatches
@@ -51,6 +52,34 @@ def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
     fresh.rmdir()
 
 
+def write_fast(unet: UNet2DConditionModel, out: Path) -> None:
+    """Save the few-step student beside the model, in `fast/`, with the scheduler it is made for.
+
+    It shares the model's words and autoencoder.
+    """
+    halves = deepcopy(unet).half()
+    halves.save_pretrained(out / "fast" / "unet", max_shard_size=SHARD_SIZE)
+    student.scheduler().save_pretrained(out / "fast" / "scheduler")
+    _readable(out / "fast")
+
+
+def write_ranker(clip: CLIPModel, out: Path) -> None:
+    """Save the CLIP beside the model, in `ranker/`, with what it needs to be loaded by itself."""
+    folder = out / "ranker"
+    deepcopy(clip).half().save_pretrained(folder)
+    _say_float32(folder / "config.json")
+    tokenizer.build().save_pretrained(folder)
+    square = {"height": ranker.SIDE, "width": ranker.SIDE}
+    CLIPImageProcessorPil(
+        size=square,
+        resample=PILImageResampling.BILINEAR,
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    ).save_pretrained(folder)
+    _readable(folder)
+
+
 def exists(out: Path) -> bool:
     """Whether a model has been exported to `out`."""
     return (out / "model_index.json").exists()
@@ -85,14 +114,25 @@ def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:
 
 
 def _mend(folder: Path) -> None:
-    """Make the folder load alike for everyone who may read it.
+    """Make the folder load alike for everyone who may read it."""
+    _say_float32(folder / "text_encoder" / "config.json")
+    _readable(folder)
 
-    Unless told a dtype, diffusers loads its networks in float32 and transformers what the config
-    says: it must say float32 too, or the halves of a pipeline do not fit together.
+
+def _say_float32(config: Path) -> None:
+    """Unless told a dtype, diffusers loads in float32 and transformers what the config says.
+
+    It must say float32 too, or the halves of a pipeline do not fit together.
     """
-    config = folder / "text_encoder" / "config.json"
-    told = json.loads(config.read_text()) | {"dtype": "float32"}
+    told = json.loads(config.read_text())
+    parts = [told, *(part for part in told.values() if isinstance(part, dict))]
+    for part in parts:
+        if "dtype" in part or part is told:
+            part["dtype"] = "float32"
     config.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _readable(folder: Path) -> None:
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)
 
