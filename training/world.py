@@ -386,16 +386,17 @@ def _fall(scene: Scene, picture: np.ndarray) -> None:
     rng = _stream(scene, "fall")
     sheet = np.zeros((SIZE, SIZE), np.uint8)
     rain = scene.weather == "rain"
-    for x, y in rng.uniform(-12, SIZE + 4, (150 if rain else 110, 2)):
+    for x, y in rng.uniform(-12, SIZE + 4, (70 if rain else 64, 2)):
         if rain:
-            length = rng.uniform(14, 24)
+            length = rng.uniform(20, 32)
             ends = [(round(a * 8), round(b * 8)) for a, b in ((x, y), (x - length / 4, y + length))]
-            cv2.line(sheet, *ends, 255, 2, cv2.LINE_AA, shift=3)
+            cv2.line(sheet, *ends, 255, 3, cv2.LINE_AA, shift=3)
         else:
-            centre, radius = (round(x * 8), round(y * 8)), round(rng.uniform(1.6, 3.2) * 8)
+            centre, radius = (round(x * 8), round(y * 8)), round(rng.uniform(2.2, 4.6) * 8)
             cv2.circle(sheet, centre, radius, 255, -1, cv2.LINE_AA, shift=3)
     ink = rgb(palette.RAIN if rain else palette.FLAKE) * (0.45 + 0.55 * _tint(scene))
-    cover = (sheet.astype(np.float32) / 255 * (0.5 if rain else 0.92))[..., None]
+    soft = cv2.GaussianBlur(sheet.astype(np.float32) / 255, (0, 0), 1.2)
+    cover = (soft * (0.55 if rain else 0.95))[..., None]
     picture *= 0.9 if rain else 1.0
     picture += cover * (ink - picture)
 
