@@ -187,7 +187,7 @@ def train(folder: Path, state: Path, minutes: float, plan: Plan) -> Critic:
     def lesson(batch: Batch) -> Tensor:
         with plan.autocast():
             scores, masks = eye(batch.pictures.contiguous(memory_format=torch.channels_last))
-        return _loss([score.float() for score in scores], masks.float(), batch)
+        return loss_of([score.float() for score in scores], masks.float(), batch)
 
     for step in run.steps():
         pieces = lessons.batch(rng, plan.batch).chunk(plan.pieces)
@@ -265,7 +265,7 @@ class Lessons:
         half = count // 2
         indices = np.append(rng.integers(known, size=half), rng.integers(total, size=count - half))
         rng.shuffle(indices)
-        pairs = [spoiled(rng, self._picture(i), self._mask(i)) for i in indices]
+        pairs = [spoiled(rng, self._picture(i), self._mask(i)) for i in indices.tolist()]
         pictures = np.stack([picture for picture, _ in pairs])
         masks = np.stack([mask for _, mask in pairs])
         return Batch(
@@ -318,12 +318,11 @@ def _parts(pictures: Pictures) -> list[Tensor]:
 
 def _whole(picture: Image.Image | np.ndarray) -> np.ndarray:
     """A picture of any size as [256, 256, 3] uint8."""
-    rgb = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    fits = rgb.size == (SIZE, SIZE)
-    return np.asarray(rgb.convert("RGB") if fits else rgb.convert("RGB").resize((SIZE, SIZE)))
+    rgb = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture.convert("RGB")
+    return np.asarray(rgb if rgb.size == (SIZE, SIZE) else rgb.resize((SIZE, SIZE)))
 
 
-def _loss(scores: list[Tensor], masks: Tensor, batch: Batch) -> Tensor:
+def loss_of(scores: list[Tensor], masks: Tensor, batch: Batch) -> Tensor:
     """Cross entropy of each attribute; of the mask's pixels, and Dice's overlap of the whole."""
     asked = zip(scores, batch.answers.T, strict=True)
     loss = torch.stack([F.cross_entropy(score, answer) for score, answer in asked]).sum()
@@ -338,8 +337,8 @@ def _loss(scores: list[Tensor], masks: Tensor, batch: Batch) -> Tensor:
 
 
 def _rate(fraction: float) -> float:
-    """3e-3 after a short warm-up, to zero by cosine."""
-    return 3e-3 * min(1.0, 0.05 + fraction / 0.03) * (0.5 + 0.5 * cos(pi * fraction))
+    """2e-3 after a short warm-up, to zero by cosine."""
+    return 2e-3 * min(1.0, 0.05 + fraction / 0.03) * (0.5 + 0.5 * cos(pi * fraction))
 
 
 def _table() -> dict[str, list[str]]:

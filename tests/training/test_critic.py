@@ -133,12 +133,12 @@ def test_right_answers_cost_nothing_and_wrong_ones_much():
         for answer, values in zip(answers.T, ATTRIBUTES.values(), strict=True)
     ]
     drawn = 50 * (2 * shape - 1)
-    assert critic._loss(right, drawn, batch).item() == pytest.approx(0, abs=1e-3)
-    assert critic._loss([-each for each in right], drawn, batch).item() > 10
-    assert critic._loss(right, -drawn, batch).item() > 1
+    assert critic.loss_of(right, drawn, batch).item() == pytest.approx(0, abs=1e-3)
+    assert critic.loss_of([-each for each in right], drawn, batch).item() > 10
+    assert critic.loss_of(right, -drawn, batch).item() > 1
     unknown = drawn.clone()
     unknown[2] = -unknown[2]
-    assert critic._loss(right, unknown, batch).item() == pytest.approx(0, abs=1e-3)
+    assert critic.loss_of(right, unknown, batch).item() == pytest.approx(0, abs=1e-3)
 
 
 def test_it_trains_and_goes_on_where_it_was(shelf: Path):
