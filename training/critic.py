@@ -176,6 +176,12 @@ class Critic:
         parts = [self.eye.levels(part)[-1].mean((2, 3)) for part in _parts(pictures)]
         return torch.cat(parts).numpy()
 
+    @torch.no_grad()
+    def cells(self, pictures: Pictures) -> np.ndarray:
+        """The 16x16 level, [n, 256, 64] float32: how the parts of a picture are alike."""
+        parts = [self.eye.levels(part)[-2].flatten(2) for part in _parts(pictures)]
+        return torch.cat(parts).transpose(1, 2).numpy()
+
 
 def train(folder: Path, state: Path, minutes: float, plan: Plan) -> Critic:
     """Train on the postcards in `folder`, an album; returns the averaged network."""
