@@ -102,7 +102,7 @@ class Comparison:
 
     @property
     def prompt(self) -> str:
-        return " → ".join(self.prompts)
+        return " > ".join(self.prompts)
 
     @property
     def exhibits(self) -> Exhibits:

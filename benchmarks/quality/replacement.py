@@ -1,5 +1,7 @@
 """Replacement: another thing under a mask, by words alone; and by strokes, for masked SDEdit."""
 
+from typing import Any
+
 import numpy as np
 
 from benchmarks.quality import metrics, references
@@ -14,6 +16,10 @@ STROKED = 0.7  # the strength of a stroked patch
 
 def ours(lab: Lab, case: Replacement) -> Pictures:
     return _blended(lab, case)
+
+
+def ours_sharp(lab: Lab, case: Replacement) -> Pictures:
+    return _blended(lab, case, feather=0)
 
 
 def ours_shrinking(lab: Lab, case: Replacement) -> Pictures:
@@ -61,6 +67,7 @@ def stroked_official(lab: Lab, case: Replacement) -> Pictures:
 
 ROWS = {
     "`pipelines.blended`": ours,
+    "the same, no feather": ours_sharp,
     "the same, room for thin masks": ours_shrinking,
     "the same, as decoded": ours_as_decoded,
     "diffusers, inpainting": diffusers,
@@ -116,17 +123,14 @@ def stroked_job(number: int) -> Job[Replacement]:
     )
 
 
-def _blended(
-    lab: Lab, case: Replacement, background: str = "paste", shrink_steps: int = 0
-) -> Pictures:
+def _blended(lab: Lab, case: Replacement, **choices: Any) -> Pictures:
     request = Blended(
         image=case.image,
         mask_image=case.mask_image,
         prompt=case.prompt,
         seed=case.seed,
         num_images=lab.candidates,
-        background=background,
-        shrink_steps=shrink_steps,
+        **choices,
         **lab.asked(),
     )
     return drain(blended(lab.bundle, request)).images

@@ -65,7 +65,7 @@ def trade_off(sweep: Mapping[float, Figures], width: int = 640, height: int = 42
     """KID (lower: more real) over the L2 to the strokes (lower: more faithful), by strength."""
     figure = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(figure)
-    left, top, right, bottom = 72, 40, width - 40, height - 56
+    left, top, right, bottom = 72, 64, width - 40, height - 56
     across = _scale([each["L2"] for each in sweep.values()], left, right)
     down = _scale([each["KID"] for each in sweep.values()], bottom, top)
     draw.text((left, 10), "Realism against faithfulness, by strength", INK, _font(15))
@@ -77,7 +77,7 @@ def trade_off(sweep: Mapping[float, Figures], width: int = 640, height: int = 42
         draw.line([(left, down(value)), (right, down(value))], FAINT)
         draw.text((left - 6, down(value)), f"{value:g}", INK, _font(11), anchor="rm")
     draw.text(((left + right) / 2, height - 22), "L2 to the strokes", INK, _font(12), anchor="mm")
-    draw.text((left, top - 12), "KID × 1000", INK, _font(12), anchor="lm")
+    draw.text((left, top - 12), "1000 KID", INK, _font(12), anchor="lm")
     points = [(across(each["L2"]), down(each["KID"])) for each in sweep.values()]
     for pair in pairwise(points):
         draw.line(pair, ACCENT, 2)
