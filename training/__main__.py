@@ -20,6 +20,7 @@ import torch
 from training import (
     album,
     autoencoder,
+    critic,
     denoiser,
     export,
     latents,
@@ -31,7 +32,7 @@ from training import (
 from training.presets import PRESETS, Preset
 from training.progress import open_log, say
 
-STAGES = ("album", "autoencoder", "denoiser", "ranker", "student")
+STAGES = ("album", "autoencoder", "denoiser", "critic", "ranker", "student")
 
 
 def main() -> None:
@@ -52,6 +53,10 @@ def main() -> None:
         export.write(vae, _denoiser(preset, options, vae), options.out)
         say(f"export: final, {options.out}")
     device = torch.device(preset.device)
+    if "critic" in options.stages:
+        judge = critic.train(_shelf(options), options.state, preset.critic_minutes, preset.critic)
+        judge.save(options.critic)
+        say(f"critic: {critic.summary(critic.exam(judge, 500))}")
     if "ranker" in options.stages:
         begin = export.read(options.out, device)[1].text_encoder
         plan = ranker.Plan(*preset.ranker, preset.device)
@@ -71,13 +76,14 @@ def main() -> None:
         say(f"export: student, {options.out / 'fast'}")
 
 
-MINUTES = ("autoencoder_minutes", "denoiser_minutes", "ranker_minutes", "student_minutes")
+MINUTES = tuple(f"{stage}_minutes" for stage in STAGES[1:])
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--out", type=Path, default=Path("assets/models/postcard"))
+    parser.add_argument("--critic", type=Path, default=critic.WEIGHTS)
     parser.add_argument(
         "--state", type=Path, default=Path("~/.cache/pentimento/training").expanduser()
     )

@@ -6,6 +6,8 @@ import logging
 import time
 from pathlib import Path
 
+PROGRESS_SECONDS = 30.0  # between two reports of a stage
+
 _log = logging.getLogger("training")
 
 

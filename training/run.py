@@ -20,10 +20,9 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from training.progress import say
+from training.progress import PROGRESS_SECONDS, say
 
 CHECKPOINT_SECONDS = 150.0
-PROGRESS_SECONDS = 30.0
 LONGEST_SECONDS = 30.0  # that a step counts for: who pauses the process does not lose its time
 
 

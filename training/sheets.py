@@ -40,7 +40,7 @@ def tile(pictures: np.ndarray, across: int, gap: int = 4) -> Image.Image:
 def reconstructions(vae: AutoencoderTiny, path: Path, count: int = 6) -> None:
     """Held-out postcards above what is left of them after encoding and decoding."""
     truth = album.held_out(count)
-    _save(tile(np.concatenate([truth, reconstruct(vae, truth)]), count), path)
+    save(tile(np.concatenate([truth, reconstruct(vae, truth)]), count), path)
 
 
 def samples(
@@ -49,7 +49,7 @@ def samples(
     """Pictures for held-out captions, five in a row; returns the captions in order."""
     captions = [caption(album.scene_of(index, held_out=True)) for index in range(count)]
     pictures = [draw(pipeline, text, seed, size, steps) for seed, text in enumerate(captions)]
-    _save(tile(np.stack(pictures), 5), path)
+    save(tile(np.stack(pictures), 5), path)
     return captions
 
 
@@ -78,7 +78,7 @@ def strokes(pipeline: StableDiffusionPipeline, path: Path) -> None:
         for picture, sketch in zip(painted, SKETCHES, strict=True)
     ]
     half = album.reduce(np.concatenate([painted, np.stack(drawn)]), 144)
-    _save(tile(half, len(painted)), path)
+    save(tile(half, len(painted)), path)
 
 
 def refine(pipeline: StableDiffusionPipeline, picture: np.ndarray, example: Example) -> np.ndarray:
@@ -97,7 +97,8 @@ def refine(pipeline: StableDiffusionPipeline, picture: np.ndarray, example: Exam
     return (result.images[0] * 255).round().astype(np.uint8)
 
 
-def _save(sheet: Image.Image, path: Path) -> None:
+def save(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as JPEG, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, quality=82)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -43,7 +44,9 @@ HUBER = 0.03  # where the loss turns from square to absolute
 def scheduler() -> LCMScheduler:
     """The way down for a student: few large steps, each to a clean estimate and back up."""
     config = {k: v for k, v in schedule().config.items() if not k.startswith("_")}
-    return LCMScheduler.from_config(config | {"original_inference_steps": 1000 // GRID})
+    return cast("Any", LCMScheduler).from_config(
+        config | {"original_inference_steps": 1000 // GRID}
+    )
 
 
 class Pupil(nn.Module):
@@ -142,7 +145,8 @@ def train(
     def copy() -> Pupil:
         pupil = Pupil(build(plan.widths).unet).to(device)
         pupil.unet.load_state_dict(taught.unet.state_dict())
-        return pupil.to(memory_format=torch.channels_last)  # a fast order for convolutions
+        cast("Any", pupil).to(memory_format=torch.channels_last)  # a fast order for convolutions
+        return pupil
 
     pupil, slow = copy(), copy().requires_grad_(False)
     run = Run(pupil, state / "student.pt", minutes, _rate, plan.workers, 0.97)

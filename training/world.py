@@ -389,8 +389,8 @@ def _fall(scene: Scene, picture: np.ndarray) -> None:
     for x, y in rng.uniform(-12, SIZE + 4, (70 if rain else 64, 2)):
         if rain:
             length = rng.uniform(20, 32)
-            ends = [(round(a * 8), round(b * 8)) for a, b in ((x, y), (x - length / 4, y + length))]
-            cv2.line(sheet, *ends, 255, 3, cv2.LINE_AA, shift=3)
+            tail = (round((x - length / 4) * 8), round((y + length) * 8))
+            cv2.line(sheet, (round(x * 8), round(y * 8)), tail, 255, 3, cv2.LINE_AA, 3)
         else:
             centre, radius = (round(x * 8), round(y * 8)), round(rng.uniform(2.2, 4.6) * 8)
             cv2.circle(sheet, centre, radius, 255, -1, cv2.LINE_AA, shift=3)
