@@ -17,10 +17,10 @@ TORCH ?= $(shell if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/
 	then echo cpu-if-reachable; else echo pypi; fi)
 INDEX := https://download.pytorch.org/whl
 
-.PHONY: help run test lint format bench bench-speed train clean
+.PHONY: help run test lint format bench bench-speed bench-quality train clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## start the studio on http://127.0.0.1:7860 (ARGS="--port 8000" passes options)
 	@$(PY) app.py $(ARGS)
@@ -38,10 +38,13 @@ format: $(VENV)/.installed-dev ## put the code into its form
 	$(PY) -m ruff check --fix $(CHECKED)
 	$(PY) -m ruff format $(CHECKED)
 
-bench: bench-speed ## every benchmark
+bench: bench-speed bench-quality ## every benchmark
 
 bench-speed: $(VENV)/.installed-dev ## our edit against diffusers' image-to-image (ARGS="--quick")
 	@$(PY) -m benchmarks.speed $(ARGS)
+
+bench-quality: $(VENV)/.installed-dev ## our edits against their peers and the truth (ARGS="--quick")
+	@$(PY) -m benchmarks.quality $(ARGS)
 
 train: $(VENV)/.installed ## go on training the embedded model (ARGS="--help")
 	@$(PY) -m training $(ARGS)

@@ -65,7 +65,7 @@ class Plan:
 
 
 class Block(nn.Module):
-    """Two convolutions around what they leave as it is."""
+    """Two convolutions around what they leave as it is, at first all."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -73,6 +73,8 @@ class Block(nn.Module):
             nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
             nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1),
         )  # fmt: skip
+        for part in self.layers[-1].parameters():
+            nn.init.zeros_(part)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -88,7 +90,7 @@ class Eye(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         fine, middle, coarse, last = WIDTHS
-        self.fine = _down(3 + 2, fine)  # colours, and where the pixel is
+        self.fine = nn.Sequential(_down(3 + 2, fine), Block(fine))  # colours, and where they are
         self.middle = nn.Sequential(_down(fine, middle), Block(middle))
         self.coarse = nn.Sequential(_down(middle, coarse), Block(coarse), Block(coarse))
         self.last = nn.Sequential(
@@ -176,22 +178,27 @@ class Critic:
         parts = [self.eye.levels(part)[-1].mean((2, 3)) for part in _parts(pictures)]
         return torch.cat(parts).numpy()
 
+    @torch.no_grad()
+    def cells(self, pictures: Pictures) -> np.ndarray:
+        """The 16x16 level, [n, 256, 64] float32: how the parts of a picture are alike."""
+        parts = [self.eye.levels(part)[-2].flatten(2) for part in _parts(pictures)]
+        return torch.cat(parts).transpose(1, 2).numpy()
+
 
 def train(folder: Path, state: Path, minutes: float, plan: Plan) -> Critic:
     """Train on the postcards in `folder`, an album; returns the averaged network."""
     lessons = Lessons(folder / "postcard", state, plan.masked)
     eye = Eye()
     run = Run(eye, state / "critic.pt", minutes, _rate, plan.workers)
-    rng = np.random.default_rng(run.step)
 
-    def lesson(batch: Batch) -> Tensor:
+    def lesson(step: int, piece: int) -> Tensor:
+        batch = lessons.batch(np.random.default_rng([step, piece]), plan.batch // plan.pieces)
         with plan.autocast():
             scores, masks = eye(batch.pictures.contiguous(memory_format=torch.channels_last))
         return loss_of([score.float() for score in scores], masks.float(), batch)
 
     for step in run.steps():
-        pieces = lessons.batch(rng, plan.batch).chunk(plan.pieces)
-        run.descend([partial(lesson, piece) for piece in pieces])
+        run.descend([partial(lesson, step, piece) for piece in range(plan.pieces)])
         if step % 500 == 499:
             say(f"critic: {summary(exam(Critic(run.averaged(Eye())), 40))}")
     return Critic(run.averaged(Eye()))
@@ -237,10 +244,6 @@ class Batch:
     answers: Tensor  # [n, attributes] int64, the place of the right value
     masks: Tensor  # [n, 1, 128, 128], 0..1
     masked: Tensor  # [n] bool: whether the mask is known
-
-    def chunk(self, count: int) -> list[Batch]:
-        parts = [self.pictures, self.answers, self.masks, self.masked]
-        return [Batch(*each) for each in zip(*(part.chunk(count) for part in parts), strict=True)]
 
 
 class Lessons:
@@ -333,7 +336,7 @@ def loss_of(scores: list[Tensor], masks: Tensor, batch: Batch) -> Tensor:
     pixels = F.binary_cross_entropy_with_logits(masks, truth, reduction="none").mean((1, 2, 3))
     overlap = 2 * (guess * truth).sum((1, 2, 3)) + 1
     dice = 1 - overlap / ((guess + truth).sum((1, 2, 3)) + 1)
-    return loss + ((4 * pixels + dice) * known).sum() / known.sum()
+    return loss + ((8 * pixels + 2 * dice) * known).sum() / known.sum()
 
 
 def _rate(fraction: float) -> float:

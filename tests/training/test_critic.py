@@ -47,6 +47,7 @@ def test_it_reads_pictures_of_any_size(untrained: Critic):
         assert list(reading.attributes) == list(ATTRIBUTES)
         assert all(value in ATTRIBUTES[name] for name, value in reading.attributes.items())
     assert untrained.features(pictures).shape == (3, critic.WIDTHS[-1])
+    assert untrained.cells(pictures).shape == (3, 256, critic.WIDTHS[-2])
 
 
 def test_a_picture_is_read_alike_alone_and_among_others(untrained: Critic):

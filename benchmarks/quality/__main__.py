@@ -1,0 +1,111 @@
+"""How good edits are, judged against the truth: the postcards' world is drawn by us.
+
+    python -m benchmarks.quality [--quick] [--only painting …] [--out build/quality]
+
+Cases come from held-out specifications; every row works with the same networks, steps, guidance and
+seeds. Writes a table (quality.md), all figures (quality.json), a sheet of the best and the worst
+cases for each job, and realism against faithfulness along the strength (sweep.png).
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import diffusers
+import torch
+
+from benchmarks.quality import comparison, painting, reconstruction, replacement, sheet
+from benchmarks.quality.job import Result, run
+from benchmarks.quality.lab import Lab
+from benchmarks.quality.report import Report, as_json, markdown
+from benchmarks.speed import POSTCARD, machine
+from pipelines import Bundle
+from studio.models import DTYPES, pick_device, pick_dtype
+from training.critic import Critic
+
+JOBS = {
+    "painting": painting.job,
+    "replacement": replacement.job,
+    "stroked": replacement.stroked_job,
+    "comparison": comparison.job,
+    "reconstruction": reconstruction.job,
+}
+FULL = {"painting": 48, "replacement": 18, "stroked": 12, "comparison": 48, "reconstruction": 16}
+QUICK = {"painting": 8, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 4}
+
+
+def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
+    """Run the jobs named in `counts`, each on so many cases."""
+    begun = time.monotonic()
+    results: list[Result] = []
+    for name, number in counts.items():
+        results.append(run(JOBS[name](number), lab))  # type: ignore[arg-type]
+    sweep = {}
+    if "painting" in counts:
+        sweep = painting.sweep(lab, painting.paintings(counts["painting"]))
+    return Report(
+        machine=machine(lab.bundle),
+        model=lab.bundle.name,
+        torch=str(torch.__version__),
+        diffusers=diffusers.__version__,
+        dtype=dtype,
+        steps=lab.steps,
+        guidance_scale=lab.guidance,
+        candidates=lab.candidates,
+        minutes=(time.monotonic() - begun) / 60,
+        results=results,
+        sweep=sweep,
+    )
+
+
+def write(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "quality.md").write_text(markdown(report), encoding="utf-8")
+    (folder / "quality.json").write_text(as_json(report) + "\n", encoding="utf-8")
+    for result in report.results:
+        name = result.name.lower().replace(" ", "-")
+        sheet.contact(result).save(folder / f"{name}.png")
+    if report.sweep:
+        sheet.trade_off(report.sweep).save(folder / "sweep.png")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
+    parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="[all jobs]")
+    parser.add_argument("--steps", type=int, default=20, help="num_inference_steps [20]")
+    parser.add_argument("--guidance", type=float, default=3.0, help="[3]")
+    parser.add_argument("--candidates", type=int, help="of a replacement [4; 2 if quick]")
+    parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto", help="[auto]")
+    parser.add_argument("--device", default="auto", help="[auto]")
+    parser.add_argument("--model", default=str(POSTCARD), help="[the postcard model]")
+    parser.add_argument("--out", type=Path, default=Path("build/quality"), help="[build/quality]")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> None:
+    given = parse(arguments)
+    device = pick_device(given.device)
+    dtype = pick_dtype(given.dtype, device)
+    torch.set_num_threads(os.cpu_count() or 1)
+    lab = Lab(
+        Bundle.load(given.model, device=device, dtype=dtype),
+        Critic.load(),
+        steps=given.steps,
+        guidance=given.guidance,
+        candidates=given.candidates or (2 if given.quick else 4),
+        reals=32 if given.quick else 128,
+    )
+    counts = {name: (QUICK if given.quick else FULL)[name] for name in given.only}
+    report = measure(lab, counts, str(dtype).removeprefix("torch."))
+    write(report, given.out)
+    print(markdown(report))
+    print(f"Figures and sheets lie in {given.out}.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
