@@ -15,17 +15,38 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelines.core.bundle import Bundle
     from pipelines.core.sampling import drain
+    from pipelines.prompt_to_prompt import (
+        LocalBlend,
+        PromptEdit,
+        PromptToPrompt,
+        prompt_to_prompt,
+    )
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
-__all__ = ["Bundle", "Edit", "Request", "SDEdit", "drain", "sdedit"]
+__all__ = [
+    "Bundle",
+    "Edit",
+    "LocalBlend",
+    "PromptEdit",
+    "PromptToPrompt",
+    "Request",
+    "SDEdit",
+    "drain",
+    "prompt_to_prompt",
+    "sdedit",
+]
 
 _HOMES = {
     "Bundle": "pipelines.core.bundle",
     "Edit": "pipelines.request",
+    "LocalBlend": "pipelines.prompt_to_prompt",
+    "PromptEdit": "pipelines.prompt_to_prompt",
+    "PromptToPrompt": "pipelines.prompt_to_prompt",
     "Request": "pipelines.request",
     "SDEdit": "pipelines.sdedit",
     "drain": "pipelines.core.sampling",
+    "prompt_to_prompt": "pipelines.prompt_to_prompt",
     "sdedit": "pipelines.sdedit",
 }
 
