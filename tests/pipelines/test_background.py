@@ -132,8 +132,12 @@ def test_tuning_brings_the_background_nearer_and_leaves_the_decoder_alone(
     assert not any(each.requires_grad or each.grad is not None for each in bundle.vae.parameters())
 
 
-def test_a_tuning_that_is_stopped_leaves_the_decoder_alone(bundle: Bundle) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tuning_that_is_stopped_leaves_the_decoder_alone(
+    bundle: Bundle, dtype: torch.dtype
+) -> None:
     source = noise((32, 32))
+    bundle.vae.to(dtype)
     before = {name: value.clone() for name, value in bundle.vae.state_dict().items()}
     latents = bundle.encode(source, generators([1]))
     run = tuning.tuned(bundle, latents, source, box(8, 8, 20, 20, (32, 32)), lambda _: {})
