@@ -11,14 +11,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
 
 from benchmarks.quality import comparison, painting, reconstruction, replacement, sheet
-from benchmarks.quality.job import Result, run
+from benchmarks.quality.job import Job, run
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.report import Report, as_json, markdown
 from benchmarks.speed import POSTCARD, machine
@@ -26,23 +27,21 @@ from pipelines import Bundle
 from studio.models import DTYPES, pick_device, pick_dtype
 from training.critic import Critic
 
-JOBS = {
+JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "painting": painting.job,
     "replacement": replacement.job,
     "stroked": replacement.stroked_job,
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
 }
-FULL = {"painting": 48, "replacement": 18, "stroked": 12, "comparison": 48, "reconstruction": 16}
-QUICK = {"painting": 8, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 4}
+FULL = {"painting": 40, "replacement": 12, "stroked": 8, "comparison": 36, "reconstruction": 12}
+QUICK = {"painting": 6, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 3}
 
 
 def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
     """Run the jobs named in `counts`, each on so many cases."""
     begun = time.monotonic()
-    results: list[Result] = []
-    for name, number in counts.items():
-        results.append(run(JOBS[name](number), lab))  # type: ignore[arg-type]
+    results = [run(JOBS[name](number), lab) for name, number in counts.items()]
     sweep = {}
     if "painting" in counts:
         sweep = painting.sweep(lab, painting.paintings(counts["painting"]))

@@ -1,5 +1,7 @@
 """Reconstruction: a given picture through the model and back, as every edit of it must begin."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
@@ -32,10 +34,11 @@ def diffusers(lab: Lab, case: Reconstruction) -> Pictures:
     """diffusers' inverse scheduler up and its DDIM down, without guidance."""
     bundle, config = lab.bundle, lab.bundle.scheduler_config
     words = bundle.embed(case.prompt, case.image.size)
-    up = DDIMInverseScheduler.from_config(config)
-    down = DDIMScheduler.from_config(config)
+    schedulers: list[Any] = [
+        each.from_config(config) for each in (DDIMInverseScheduler, DDIMScheduler)
+    ]
     x = _encoded(lab, case.image)
-    for scheduler in (up, down):
+    for scheduler in schedulers:
         scheduler.set_timesteps(lab.steps)
         for t in scheduler.timesteps:
             x = scheduler.step(bundle.predict(x, t, words), t, x).prev_sample
