@@ -160,14 +160,20 @@ def bars(folder: Path, count: int) -> Iterator[Bar]:
     bundle, judge = Bundle.load(folder), critic.Critic.load()
     yield from _autoencoder(bundle)
     yield from _critic(judge, count)
-    yield from _words(bundle, judge, count)
+    told = scenes(count)
+    texts = [caption(scene) for scene in told]
+    teacher = marks(judge, drawn(bundle, texts), told)
+    yield from _words(teacher)
     yield from _attention(bundle, judge, min(count, 200))
     if (folder / "ranker").is_dir():
         clip = cast("CLIPModel", CLIPModel.from_pretrained(folder / "ranker").eval())
         found = ranker.retrieval(clip)
         yield Bar("ranker: the caption found among 64", "90 %", f"{found:.1%}", found >= 0.9)
     if (folder / "fast").is_dir():
-        yield from _student(folder, bundle, judge, count)
+        fast = few_steps(bundle, folder / "fast")
+        for steps in (2, 4):
+            pictures = drawn(fast, texts, steps=steps, guidance_scale=1.0, scheduler="lcm")
+            yield _student(steps, marks(judge, pictures, told).mean, teacher.mean)
     yield from _speed(bundle)
 
 
@@ -192,9 +198,7 @@ def _critic(judge: critic.Critic, count: int) -> Iterator[Bar]:
     yield Bar("critic: mask of the things (IoU)", "0.90", f"{iou:.2f}", iou >= 0.9)
 
 
-def _words(bundle: Bundle, judge: critic.Critic, count: int) -> Iterator[Bar]:
-    told = scenes(count)
-    found = marks(judge, drawn(bundle, [caption(scene) for scene in told]), told)
+def _words(found: Marks) -> Iterator[Bar]:
     for name, share in found.each.items():
         yield Bar(f"words: {name}", "95 %", f"{share:.1%}", share >= 0.95)
     yield Bar("words: all together", "80 %", f"{found.together:.1%}", found.together >= 0.8)
@@ -206,22 +210,18 @@ def _attention(bundle: Bundle, judge: critic.Critic, count: int) -> Iterator[Bar
     yield Bar("attention of the thing's word (IoU)", "0.40", f"{iou:.2f}", iou >= 0.4)
 
 
-def _student(folder: Path, bundle: Bundle, judge: critic.Critic, count: int) -> Iterator[Bar]:
-    unet = UNet2DConditionModel.from_pretrained(folder / "fast" / "unet", torch_dtype=torch.float32)
-    fast = Bundle(
+def few_steps(bundle: Bundle, folder: Path) -> Bundle:
+    """The student in `folder`, with the teacher's words and autoencoder."""
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    return Bundle(
         bundle.vae, unet, bundle.tokenizers, bundle.text_encoders, bundle.scheduler_config, "fast"
     )
-    told = scenes(count)
-    texts = [caption(scene) for scene in told]
-    teacher = marks(judge, drawn(bundle, texts), told)
-    for steps in (2, 4):
-        pictures = drawn(fast, texts, steps=steps, guidance_scale=1.0, scheduler="lcm")
-        mean = marks(judge, pictures, told).mean
-        yield Bar(
-            f"student, {steps} steps: mean of the attributes",
-            f"{teacher.mean - 0.05:.1%} (teacher {teacher.mean:.1%})",
-            f"{mean:.1%}", mean >= teacher.mean - 0.05,
-        )  # fmt: skip
+
+
+def _student(steps: int, mean: float, teacher: float) -> Bar:
+    asked = f"{teacher - 0.05:.1%} (teacher {teacher:.1%})"
+    name = f"student, {steps} steps: mean of the attributes"
+    return Bar(name, asked, f"{mean:.1%}", mean >= teacher - 0.05)
 
 
 @torch.no_grad()
