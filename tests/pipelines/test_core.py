@@ -129,7 +129,7 @@ def test_the_package_imports_without_torch_and_names_its_surface() -> None:
         "import sys, pipelines, pipelines.request; assert 'torch' not in sys.modules;"
         "from pipelines import SDEdit, sdedit; import pipelines.sdedit;"
         "from pipelines import sdedit as again; assert sdedit is again and callable(again);"
-        "assert set(pipelines.__all__) == {'Bundle','Edit','Request','SDEdit','drain','sdedit'}"
+        "assert {'Bundle', 'Edit', 'Request', 'SDEdit', 'sdedit'} < set(pipelines.__all__)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
