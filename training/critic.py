@@ -261,12 +261,15 @@ class Lessons:
             [[place[value] for place, value in zip(places, row, strict=True)] for row in found]
         )
         self.masks = cached(state, min(masked, count))
+        rarity = np.zeros(count)  # so that every value is met often, snowfall like clear skies
+        for row in self.answers.T:
+            rarity += 1 / np.bincount(row)[row]
+        self.chances = [rarity[:known] / rarity[:known].sum() for known in (len(self.masks), count)]
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
         """Half of it pictures whose mask is known."""
-        known, total = len(self.masks), len(self.answers)
-        half = count // 2
-        indices = np.append(rng.integers(known, size=half), rng.integers(total, size=count - half))
+        known, anywhere = (partial(rng.choice, len(p), p=p) for p in self.chances)
+        indices = np.append(known(size=count // 2), anywhere(size=count - count // 2))
         rng.shuffle(indices)
         pairs = [spoiled(rng, self._picture(i), self._mask(i)) for i in indices.tolist()]
         pictures = np.stack([picture for picture, _ in pairs])
@@ -275,7 +278,7 @@ class Lessons:
             to_tensor(pictures),
             torch.from_numpy(self.answers[indices]),
             torch.from_numpy(masks)[:, None] / 255,
-            torch.from_numpy(indices < known),
+            torch.from_numpy(indices < len(self.masks)),
         )
 
     def _picture(self, index: int) -> np.ndarray:
