@@ -260,16 +260,16 @@ class Lessons:
         self.answers = np.array(
             [[place[value] for place, value in zip(places, row, strict=True)] for row in found]
         )
+        weather, other = (list(ATTRIBUTES).index(name) for name in ("weather", "other kind"))
+        told = (self.answers[:, weather] > 0) | (self.answers[:, other] > 0)
+        self.seldom = np.flatnonzero(told) if told.any() else np.arange(count)
         self.masks = cached(state, min(masked, count))
-        rarity = np.zeros(count)  # so that every value is met often, snowfall like clear skies
-        for row in self.answers.T:
-            rarity += 1 / np.bincount(row)[row]
-        self.chances = [rarity[:known] / rarity[:known].sum() for known in (len(self.masks), count)]
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:
-        """Half of it pictures whose mask is known."""
-        known, anywhere = (partial(rng.choice, len(p), p=p) for p in self.chances)
-        indices = np.append(known(size=count // 2), anywhere(size=count - count // 2))
+        """Half of it pictures whose mask is known, the other half such as are rarely seen."""
+        known, half = len(self.masks), count // 2
+        seldom = self.seldom[rng.integers(len(self.seldom), size=count - half)]
+        indices = np.append(rng.integers(known, size=half), seldom)
         rng.shuffle(indices)
         pairs = [spoiled(rng, self._picture(i), self._mask(i)) for i in indices.tolist()]
         pictures = np.stack([picture for picture, _ in pairs])
@@ -278,7 +278,7 @@ class Lessons:
             to_tensor(pictures),
             torch.from_numpy(self.answers[indices]),
             torch.from_numpy(masks)[:, None] / 255,
-            torch.from_numpy(indices < len(self.masks)),
+            torch.from_numpy(indices < known),
         )
 
     def _picture(self, index: int) -> np.ndarray:
@@ -302,8 +302,8 @@ def spoiled(
         cv2.warpAffine(each, move, (SEEN, SEEN), borderMode=cv2.BORDER_REPLICATE)
         for each in (picture, mask)
     )
-    if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.2))
+    if rng.random() < 0.35:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
     light = picture * rng.uniform(0.95, 1.05, 3) + rng.uniform(-8, 8)
     if rng.random() < 0.4:
         cells = rng.normal(0, rng.uniform(2, 12), (16, 16, 3))

@@ -82,7 +82,7 @@ def test_lessons_are_true(shelf: Path, monkeypatch: pytest.MonkeyPatch):
     lessons = Lessons(shelf / "postcard", shelf, masked=4)
     batch = lessons.batch(np.random.default_rng(0), 24)
     assert batch.pictures.shape == (24, 3, 128, 128)
-    assert batch.masked.any() and not batch.masked.all()
+    assert batch.masked.sum() >= 12
     drawn = [render(album.scene_of(i)) for i in range(6)]
     small = [critic.to_tensor(album.reduce(each.image[None], 128))[0] for each in drawn]
     for picture, answers, mask, masked in zip(
