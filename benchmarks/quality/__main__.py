@@ -8,7 +8,6 @@ cases for each job, and realism against faithfulness along the strength (sweep.p
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -90,7 +89,6 @@ def main(arguments: Sequence[str]) -> None:
     given = parse(arguments)
     device = pick_device(given.device)
     dtype = pick_dtype(given.dtype, device)
-    torch.set_num_threads(os.cpu_count() or 1)
     lab = Lab(
         Bundle.load(given.model, device=device, dtype=dtype),
         Critic.load(),
