@@ -13,18 +13,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipelines.blended import Blended, blended
     from pipelines.core.bundle import Bundle
     from pipelines.core.sampling import drain
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
-__all__ = ["Bundle", "Edit", "Request", "SDEdit", "drain", "sdedit"]
+__all__ = ["Blended", "Bundle", "Edit", "Request", "SDEdit", "blended", "drain", "sdedit"]
 
 _HOMES = {
+    "Blended": "pipelines.blended",
     "Bundle": "pipelines.core.bundle",
     "Edit": "pipelines.request",
     "Request": "pipelines.request",
     "SDEdit": "pipelines.sdedit",
+    "blended": "pipelines.blended",
     "drain": "pipelines.core.sampling",
     "sdedit": "pipelines.sdedit",
 }

@@ -2,16 +2,24 @@
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+import torch.nn.functional as F
+from diffusers import (
+    AutoencoderTiny,
+    DiffusionPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from torch import Tensor
 
 from pipelines.core.noise import Generators
+from pipelines.core.ranking import Ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Bundle:
         self.scheduler_config = scheduler_config
         self.name = name
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
+        self.ranker_folder: Path | None = None
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
             network.requires_grad_(False).eval()
@@ -79,7 +88,8 @@ class Bundle:
     ) -> Self:
         """Load a diffusers folder, a hub id, or one `.safetensors` file.
 
-        Only safetensors weights are read. Raises ValueError with one sentence where the source is
+        Only safetensors weights are read. A `ranker/` in the folder is loaded when it is first
+        asked for. Raises ValueError with one sentence where the source is
         not such a model.
         """
         path = Path(source).expanduser()
@@ -92,7 +102,10 @@ class Bundle:
                 pipe = DiffusionPipeline.from_pretrained(where, **options)
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(f"{source} could not be loaded as a model: {error}") from error
-        return cls.of(pipe, name=path.stem if path.exists() else str(source)).to(device)
+        bundle = cls.of(pipe, name=path.stem if path.exists() else str(source)).to(device)
+        if (path / "ranker").is_dir():
+            bundle.ranker_folder = path / "ranker"
+        return bundle
 
     @classmethod
     def of(cls, pipe: Any, name: str = "") -> Self:
@@ -134,6 +147,22 @@ class Bundle:
         return int(self.vae.config.latent_channels)
 
     @property
+    def inpaints(self) -> bool:
+        """Whether the denoiser is made for inpainting: it is told the mask and the kept picture."""
+        return self.unet.config.in_channels == 2 * self.channels + 1
+
+    @property
+    def posterior(self) -> bool:
+        """Whether encoding draws from a distribution."""
+        return not isinstance(self.vae, AutoencoderTiny)
+
+    @cached_property
+    def ranker(self) -> Ranker | None:
+        """What tells how well a picture agrees with words, if the model has it."""
+        folder = self.ranker_folder
+        return None if folder is None else Ranker.load(folder, self.device)
+
+    @property
     def cell(self) -> int:
         """Pixels on the side of one latent cell."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)  # each level but one halves it
@@ -150,12 +179,17 @@ class Bundle:
         return self.cell * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     @torch.no_grad()
-    def encode(self, picture: Image.Image, generators: Generators) -> Tensor:
+    def encode(
+        self, picture: Image.Image, generators: Generators, hidden: Tensor | None = None
+    ) -> Tensor:
         """An RGB picture → latents [B, C, h, w] in float32, one row per generator.
 
-        Where the autoencoder has a posterior, row i is a sample drawn with generator i.
+        Where the autoencoder has a posterior, row i is a sample drawn with generator i. Where the
+        latent cells `hidden` [1, 1, h, w] are 1, the picture is mid-gray.
         """
         pixels = self._processor.preprocess(picture)
+        if hidden is not None:
+            pixels = pixels * (1 - F.interpolate(hidden.cpu(), size=pixels.shape[-2:]))
         coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
         if hasattr(coded, "latent_dist"):
             rows = [coded.latent_dist.sample(generator) for generator in generators]

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+STRIP = 512  # rows of pixels
+
 
 def empty(mask: Image.Image) -> bool:
     """Whether nothing is to be edited."""
@@ -25,6 +27,51 @@ def cells(mask: Image.Image, height: int, width: int) -> Tensor:
     """
     pixels = torch.from_numpy(np.asarray(mask.convert("L"), dtype=np.float32) / 255)
     return F.adaptive_max_pool2d(pixels[None, None], (height, width))
+
+
+def picture(mask: Tensor) -> Image.Image:
+    """A mask [1, 1, h, w] as a PIL "L" picture."""
+    return Image.fromarray((mask[0, 0].cpu() * 255).round().byte().numpy())
+
+
+def dilated(mask: Tensor, size: int) -> Tensor:
+    """Cells [1, 1, h, w] with each the largest of the square of `size` (odd) cells around it."""
+    return F.max_pool2d(mask, size, stride=1, padding=size // 2)
+
+
+def shrinking(mask: Tensor, steps: int) -> list[Tensor]:
+    """The mask [1, 1, h, w] under squares of 2 `steps` + 1, …, 5, 3 cells, and at last as it is.
+
+    Blended Latent Diffusion's masks for thin regions (arXiv:2206.02779, section 4.3): the edit
+    begins with room for itself and is narrowed down.
+    """
+    return [dilated(mask, 3 + 2 * i) for i in reversed(range(steps))] + [mask]
+
+
+def steps_of(mask: Tensor, steps: int, strength: float) -> Tensor:
+    """How many of `steps` steps each cell is edited for: gray is a share of `strength`.
+
+    A cell of gray g runs as many steps as a run of strength g times `strength` would: the integer
+    part, but at least one above gray 0.
+    """
+    running = (mask.double() * strength * steps).floor().clamp(min=1, max=steps)
+    return torch.where(mask > 0, running, 0.0)
+
+
+def changed(before: Image.Image, after: Image.Image, mask: Image.Image) -> tuple[float, int]:
+    """(share of the mask's pixels that differ, number of pixels outside that differ).
+
+    All three are of one size. Rows are taken in strips, since a picture may be large.
+    """
+    inside = within = outside = 0
+    for top in range(0, before.height, STRIP):
+        strip = (0, top, before.width, min(top + STRIP, before.height))
+        differs = (np.asarray(before.crop(strip)) != np.asarray(after.crop(strip))).any(-1)
+        masked = np.asarray(mask.crop(strip)) > 0
+        inside += int((differs & masked).sum())
+        within += int(masked.sum())
+        outside += int((differs & ~masked).sum())
+    return inside / max(within, 1), outside
 
 
 def paste(original: Image.Image, edited: Image.Image, mask: Image.Image) -> Image.Image:
