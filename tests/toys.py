@@ -16,7 +16,14 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import Tensor
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 from pipelines.core.sampling import Moment, Predict
 from pipelines.core.schedule import Level, Prediction
@@ -139,6 +146,27 @@ def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer(
         str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
     )
+
+
+def tiny_ranker(folder: Path) -> None:
+    """Save a CLIP of random weights with its tokenizer and image processor."""
+    torch.manual_seed(3)
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 8, "projection_dim": 32}
+    config = CLIPConfig(
+        text_config=_text_config().to_dict(), vision_config=vision, projection_dim=32
+    )
+    tiny_tokenizer(folder).save_pretrained(str(folder))
+    CLIPModel(config).save_pretrained(str(folder))
+    side = {"height": 32, "width": 32}
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "crop_size": side,
+        "size": side,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
 
 
 def _text_config() -> CLIPTextConfig:

@@ -5,11 +5,11 @@ from typing import Self
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from pipelines.core.outline import Box
 
-FILL = 64  # pixels on the longer side of the small picture that an outpainted border is made of
+FILL = 64  # pixels on the longer side of the small picture that a new border is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +86,14 @@ def extended(picture: Image.Image, border: Box) -> Image.Image:
     left, top, right, bottom = border
     if not any(border):
         return picture
-    size = (picture.width + left + right, picture.height + top + bottom)
-    scale = max(1.0, max(size) / FILL)
-    small = np.asarray(
-        picture.resize(
-            (max(round(picture.width / scale), 1), max(round(picture.height / scale), 1)),
-            Image.Resampling.BOX,
-        )
+    edged = Image.fromarray(
+        cv2.copyMakeBorder(np.asarray(picture), top, bottom, left, right, cv2.BORDER_REPLICATE)
     )
-    sides = [-(-each // scale) for each in (top, bottom, left, right)]
-    edge = cv2.copyMakeBorder(small, *(int(each) for each in sides), cv2.BORDER_REPLICATE)
-    soft = Image.fromarray(cv2.GaussianBlur(edge, (0, 0), 1.0, borderType=cv2.BORDER_REPLICATE))
-    sharp = picture.width / small.shape[1], picture.height / small.shape[0]
-    x, y = sides[2] - left / sharp[0], sides[0] - top / sharp[1]
-    seen = (x, y, x + size[0] / sharp[0], y + size[1] / sharp[1])
-    seen = (
-        max(seen[0], 0), max(seen[1], 0), min(seen[2], soft.width), min(seen[3], soft.height)
-    )  # fmt: skip
-    canvas = soft.resize(size, Image.Resampling.BICUBIC, box=seen)
-    canvas.paste(picture, (left, top))
-    return canvas
+    small = edged.copy()
+    small.thumbnail((FILL, FILL), Image.Resampling.BOX)
+    soft = small.filter(ImageFilter.GaussianBlur(1)).resize(edged.size, Image.Resampling.BICUBIC)
+    soft.paste(picture, (left, top))
+    return soft
 
 
 def framed(mask: Image.Image, border: Box) -> Image.Image:

@@ -1,0 +1,131 @@
+"""The shape of a mask: each law against a plain count of pixels."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from pipelines.core import outline
+
+
+def spot(size: tuple[int, int], box: outline.Box, value: int = 255) -> Image.Image:
+    mask = Image.new("L", size)
+    mask.paste(value, box)
+    return mask
+
+
+def blobs() -> Image.Image:
+    """A disc, a thin arm on it, a line of one pixel, and one pixel alone at the frame."""
+    mask = Image.new("L", (90, 70))
+    draw = ImageDraw.Draw(mask)
+    draw.ellipse((10, 10, 44, 44), fill=255)
+    draw.rectangle((40, 25, 75, 29), fill=255)
+    draw.line((5, 60, 80, 60), fill=255)
+    mask.putpixel((89, 0), 255)
+    return mask
+
+
+def inside(mask: Image.Image) -> np.ndarray:
+    return np.asarray(mask) > 0
+
+
+def distances(mask: Image.Image) -> np.ndarray:
+    """To the nearest pixel outside, by trying them all."""
+    outside = np.argwhere(~inside(mask))
+    found = np.zeros(inside(mask).shape)
+    for y, x in np.argwhere(inside(mask)):
+        found[y, x] = np.sqrt(((outside - (y, x)) ** 2).sum(1).min())
+    return found
+
+
+def test_growing_reaches_as_far_as_said_and_shrinking_takes_it_back() -> None:
+    mask = spot((60, 50), (20, 15, 40, 35))
+    wide = outline.grown(mask, 7)
+    assert outline.box(wide) == (13, 8, 47, 42)
+    assert not inside(wide)[8, 13]  # round corners
+    assert outline.box(outline.grown(wide, -7)) == (20, 15, 40, 35)
+    assert outline.grown(mask, 0).tobytes() == mask.tobytes()
+
+
+def test_a_grown_pixel_takes_the_gray_beside_it() -> None:
+    mask = spot((40, 20), (5, 5, 10, 15), 90)
+    mask.paste(200, (25, 5, 30, 15))
+    wide = outline.grown(mask, 3)
+    assert wide.getpixel((12, 10)) == 90
+    assert wide.getpixel((23, 10)) == 200
+
+
+@pytest.mark.parametrize("pixels", [-1, -8, -64])
+def test_shrinking_loses_no_part(pixels: int) -> None:
+    mask = blobs()
+    small = outline.grown(mask, pixels)
+    assert (inside(small) <= inside(mask)).all()
+    assert inside(small)[60].any()  # the line
+    assert small.getpixel((89, 0)) == 255
+    assert inside(small)[10:45, 10:45].any()
+
+
+def test_the_frame_is_no_edge() -> None:
+    half = spot((40, 20), (0, 0, 20, 20))
+    assert outline.box(outline.grown(half, -5)) == (0, 0, 15, 20)
+    full = Image.new("L", (40, 20), 255)
+    for shaped in (outline.grown(full, -9), outline.grown(full, 9), outline.feathered(full, 9)):
+        assert shaped.tobytes() == full.tobytes()
+
+
+@pytest.mark.parametrize("feather", [0, 1, 3, 8, 64])
+def test_the_feather_stays_inside_and_every_part_keeps_an_opaque_middle(feather: int) -> None:
+    mask = blobs()
+    alpha = outline.feathered(mask, feather)
+    assert (inside(alpha) == inside(mask)).all()
+    assert inside(mask)[60].any() and (np.asarray(alpha)[60, 5:81] == 255).all()
+    assert alpha.getpixel((89, 0)) == 255
+    assert np.asarray(alpha)[20:35, 20:35].max() == 255
+    assert (np.asarray(alpha)[27, 60:73] == 255).all()  # the arm
+
+
+@pytest.mark.parametrize("feather", [3, 8, 20])
+def test_the_feather_is_never_wider_than_half_the_local_thickness(feather: int) -> None:
+    """A disc or square around some centre, as deep as the rise is wide, holds the pixel."""
+    mask = blobs()
+    alpha, depth = np.asarray(outline.feathered(mask, feather)), distances(mask)
+    assert (alpha[depth >= feather] == 255).all()
+    partly = np.argwhere((alpha > 0) & (alpha < 255))
+    assert len(partly)
+    centres = np.argwhere(depth > 0)
+    for y, x in partly:
+        width = depth[y, x] / (alpha[y, x] + 1) * 255  # at least this wide is the rise here
+        apart = np.abs(centres - (y, x)).max(1)
+        reached = depth[centres[:, 0], centres[:, 1]]
+        assert ((reached >= width - 0.5) & (apart <= width + 1)).any(), (x, y, width)
+
+
+def test_the_feather_rises_evenly() -> None:
+    alpha = np.asarray(outline.feathered(spot((60, 60), (10, 10, 50, 50)), 8))
+    assert [int(value) for value in alpha[30, 9:18]] == [255 * i // 8 for i in range(9)]
+
+
+def test_shaped_grows_then_feathers_and_keeps_gray() -> None:
+    mask = spot((60, 60), (20, 20, 40, 40), 100)
+    shaped = outline.shaped(mask, 5, 4)
+    assert outline.box(shaped) == (15, 15, 45, 45)
+    assert shaped.getpixel((30, 30)) == 100
+    assert 0 < shaped.getpixel((15, 30)) < 50  # type: ignore[operator]
+    faint = outline.shaped(spot((60, 60), (20, 20, 40, 40), 1), 0, 8)
+    assert outline.box(faint) == (20, 20, 40, 40)
+
+
+def test_contours_go_around_the_mask_and_its_holes() -> None:
+    mask = spot((60, 50), (10, 10, 40, 40))
+    mask.paste(0, (20, 20, 30, 30))
+    outer, hole = outline.contours(mask)
+    assert set(outer) == {(10, 10), (39, 10), (39, 39), (10, 39)}
+    assert len(hole) >= 4
+    assert outline.contours(Image.new("L", (8, 8))) == []
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    mask = Image.new("L", (30, 20))
+    assert outline.box(mask) is None
+    for shaped in (outline.shaped(mask, 9, 9), outline.grown(mask, -3)):
+        assert outline.box(shaped) is None
+        assert shaped.size == mask.size
