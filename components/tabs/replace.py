@@ -209,7 +209,7 @@ def _wire(tab: Replace) -> None:
     given = judged | {paper.component} | set(widgets.values())
     stage.plate.accept(tab.accept, given, changed, js=paper.js, **AT_ONCE)
     stage.plate.discard(tab.discard, judged, changed, **AT_ONCE)
-    shaping = [widgets[name] for name in SHAPE]
+    shaping: list[Any] = [widgets[name] for name in SHAPE]
     drawn: dict[str, Any] = {
         "fn": tab.outline,
         "inputs": [paper.component, *shaping],

@@ -202,7 +202,9 @@ class Pretend:
             result = Image.blend(before, landscape(seed), strength)
             if mask is not None:
                 with Image.open(mask) as region:
-                    result = Image.composite(result, before, region.convert("L").resize(before.size))
+                    result = Image.composite(
+                        result, before, region.convert("L").resize(before.size)
+                    )
             result.save(path)
         unknown = [word for word in values["prompt"].split() if word not in KNOWN]
         notes = {"strengths": list(strengths), "unknown_words": unknown}

@@ -73,16 +73,16 @@ def said(page: Any) -> list[str]:
 
 def test_a_join_waits_for_the_end_of_a_stream_that_closes(staged: Any) -> None:
     assert said(staged) == []
-    staged.evaluate("stream.enqueue(new TextEncoder().encode('{\"msg\": \"close_stream\"}'))")
+    staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"msg": "close_stream"}\'))')
     assert said(staged) == []
     staged.evaluate("stream.close()")
     assert said(staged) == ["joined"]
 
 
 def test_a_join_goes_on_when_the_stream_speaks_of_it(staged: Any) -> None:
-    staged.evaluate("stream.enqueue(new TextEncoder().encode('{\"event_id\": \"first\"}'))")
+    staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"event_id": "first"}\'))')
     assert said(staged) == []
-    staged.evaluate("stream.enqueue(new TextEncoder().encode('{\"event_id\": \"sec'))")
+    staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"event_id": "sec\'))')
     staged.evaluate("stream.enqueue(new TextEncoder().encode('ond\"}'))")
     assert said(staged) == ["joined"]
 

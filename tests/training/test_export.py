@@ -91,7 +91,7 @@ def test_the_card_fits_the_model(folder: Path):
     for group in card["vocabulary"].values():
         assert words.unk_token_id not in words(" ".join(group)).input_ids
     assert card["size"] == 256
-    assert 0 < card["defaults"]["strength"] <= 1
+    assert 0 < card["defaults"]["paint"]["strength"] <= 1
 
 
 @pytest.mark.skipif(not export.exists(SHIPPED), reason="no model has been exported yet")
