@@ -28,19 +28,19 @@
   const MOUNT = { least: 280, around: 12, below: 16, window: 0.72 }; // as the canvas has it
 
   class Stage {
-    constructor(element, { props, watch, trigger }) {
-      this.props = props;
+    constructor(element, { props, watch, trigger }, about) {
+      this.about = about; // {stage, empty, size, judged}
       this.trigger = trigger;
       this.shown = 0; // the newest picture that was asked for
       this.done = null; // the last result
       this.phase = "empty";
       this.chosen = 0;
-      this.natural = [props.size, props.size];
+      this.natural = [about.size, about.size];
       this.build(element.querySelector(".pt-stage"));
       new ResizeObserver(() => this.fit()).observe(this.root);
       window.addEventListener("resize", () => this.fit());
       document.addEventListener("pentimento:scrub", (event) => {
-        if (event.detail.key === props.stage && this.phase === "done") this.scrub(event.detail);
+        if (event.detail.key === about.stage && this.phase === "done") this.scrub(event.detail);
       });
       watch("value", () => this.take(props.value));
       this.take(props.value);
@@ -48,7 +48,7 @@
 
     build(root) {
       this.root = root;
-      this.empty = el("p", { class: "pt-empty" }, this.props.empty);
+      this.empty = el("p", { class: "pt-empty" }, this.about.empty);
       this.now = el("img", { class: "pt-now", alt: "", draggable: "false" });
       this.before = el("img", { class: "pt-before", alt: "", draggable: "false" });
       this.cut = el("input", {
@@ -77,7 +77,7 @@
       const judge = (verdict, text) => el("button", { type: "button", class: `pt-button pt-${verdict}`, onclick: () => this.judge(verdict) }, text);
       this.accept = judge("accept", "Accept");
       this.discard = judge("discard", "Discard");
-      this.judging = el("div", { class: "pt-judging", hidden: !this.props.judged }, this.truth, this.accept, this.discard);
+      this.judging = el("div", { class: "pt-judging", hidden: !this.about.judged }, this.truth, this.accept, this.discard);
       root.append(this.tools, this.plate, this.judging, this.message, this.sheet);
     }
 
@@ -246,5 +246,5 @@
     }
   }
 
-  page.stage = (element, tools) => new Stage(element, tools);
+  page.stage = (element, tools, about) => new Stage(element, tools, about);
 })();

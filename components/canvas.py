@@ -27,6 +27,8 @@ from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from components.theme import call
+
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
 MAX_BYTES: Final = 64 * 2**20
@@ -35,11 +37,7 @@ ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
 Layer = Path | Image.Image
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT: Final = (
-    "window.pentimento.mount(element, {props, upload, watch, trigger}, "
-    "{stroke: 'stroke', mask: 'mask'})"
-)
+_EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
 
 # Marks become sketches, everything else passes: right for any number of inputs in any order.
 EXPORT: Final = "(...values) => window.pentimento.export(values)"
@@ -140,13 +138,20 @@ def canvas(
         elem_classes="pm-host",
         html_template='<div class="pm-canvas"></div>',
         head=_head(),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimento.mount",
+            {
+                "key": key,
+                "swatches": list(swatches),
+                "size": list(size),
+                "limit": MAX_SIDE,
+                "hint": hint,
+                "layer": layer,
+            },
+            _EVENTS,
+        ),
         apply_default_css=False,
-        swatches=list(swatches),
-        size=list(size),
-        limit=MAX_SIDE,
-        hint=hint,
-        layer=layer,
+        swatches=None,
         show=None,
         outline=None,
     )

@@ -18,17 +18,13 @@ from gradio.components import Component
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import served
-from components.theme import script
+from components.theme import call, script
 from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT = (
-    "window.pentimentoPage.stage(element, {props, watch, trigger}, "
-    "['stop', 'choose', 'accept', 'discard'])"
-)
+_EVENTS = ("stop", "choose", "accept", "discard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +106,12 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
         elem_classes="pm-host",
         html_template='<div class="pt-stage" data-phase="empty"></div>',
         head=script("stage", "filmstrip"),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimentoPage.stage",
+            {"stage": key, "empty": empty, "size": size, "judged": judged},
+            _EVENTS,
+        ),
         apply_default_css=False,
-        stage=key,
-        empty=empty,
-        size=size,
-        judged=judged,
     )
     film = filmstrip(key)
     with gr.Column(visible=False, elem_classes="pt-after") as after:
