@@ -95,6 +95,7 @@ REGIONS = (
         Scene("day", "lake", "none", Thing("lighthouse", "red"), False, False, 80),
         around("sky", 0),
         "a lake at sunset",
+        {"feather": 2},
     ),
     Region(
         "A wider view",
@@ -165,23 +166,31 @@ def _postcard(region: Region, out: Path) -> dict[str, Any]:
         _save(region.mask(card), out / files["mask"])
     if region.scribble is not None:
         files["strokes"] = f"{stem}-strokes.png"
-        colour, (x, y, radius) = region.scribble
-        paint = np.zeros((SIZE, SIZE, 4), np.uint8)
-        shade = tuple((rgb(COLOURS[colour]) * 255).round().astype(int).tolist())
-        cv2.circle(paint, (x, y), radius, (*shade, 255), -1)
-        Image.fromarray(paint).save(out / files["strokes"], optimize=True)
+        colour, disc = region.scribble
+        _scribble((SIZE, SIZE), colour, disc, out / files["strokes"])
     return _example(region.name, files, region.prompt, region.settings)
 
 
 def _photographed(out: Path) -> dict[str, Any]:
-    files = {"image": "replace-misty-lake.jpg", "mask": "replace-misty-lake-mask.png"}
+    stem = "replace-misty-lake"
+    files = {"image": f"{stem}.jpg", "mask": f"{stem}-mask.png", "strokes": f"{stem}-strokes.png"}
     picture = photograph()
     Image.fromarray(picture).save(out / files["image"], quality=90)
     patch = np.zeros(picture.shape[:2], np.uint8)
-    cv2.ellipse(patch, (430, 110), (74, 88), 0, 0, 360, 1, -1)
+    cv2.ellipse(patch, (430, 118), (62, 84), 0, 0, 360, 1, -1)
     _save(patch > 0, out / files["mask"])
+    _scribble(picture.shape[:2], "red", (430, 100, 52), out / files["strokes"])
     words = "a red balloon above a lake near blue mountains at dawn"
-    return _example("A balloon in the mist", files, words, {"feather": 4})
+    return _example("A balloon in the mist", files, words, {"strength": 0.6})
+
+
+def _scribble(shape: tuple[int, ...], colour: str, disc: tuple[int, int, int], path: Path) -> None:
+    """A disc of paint: its centre and radius, in pixels."""
+    paint = np.zeros((*shape, 4), np.uint8)
+    x, y, radius = disc
+    shade = tuple((rgb(COLOURS[colour]) * 255).round().astype(int).tolist())
+    cv2.circle(paint, (x, y), radius, (*shade, 255), -1)
+    Image.fromarray(paint).save(path, optimize=True)
 
 
 def _save(mask: np.ndarray, path: Path) -> None:
