@@ -30,7 +30,7 @@ def test_the_edge_is_the_grown_masks(mask: Image.Image, grow: int) -> None:
 
 def test_within_the_full_line_nothing_of_the_original_shows(mask: Image.Image) -> None:
     lines = outlines.lines(mask, 0, 6)
-    left, top, right, bottom = (round(each - 0.5) for each in box(lines["full"]))
+    left, _, _, bottom = (round(each - 0.5) for each in box(lines["full"]))
     shown = outline.feathered(mask, 6)
     assert shown.getpixel((left, 24)) == 255 and shown.getpixel((left - 1, 24)) != 255
     assert shown.getpixel((30, bottom)) == 255 and shown.getpixel((30, bottom + 1)) != 255
