@@ -28,6 +28,8 @@
   const MARGIN = 12; // around the sheet in its view
   const CAPTION = 16; // below it, for its size
   const SAVE_DELAY = 250; // ms after the last stroke
+  const TELL_DELAY = 200; // ms after the mask's last change
+  const ASPECT = 0.02; // by how much the sides of a sheet and a mask from outside may disagree
 
   const studios = new Map(); // key -> Studio
   let current = null; // the studio last touched: keys go to it
@@ -61,16 +63,21 @@
     clear: "M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 10.5v5.5M13.5 10.5v5.5",
     fit: "M4.5 9V4.5H9M15 4.5h4.5V9M19.5 15v4.5H15M9 19.5H4.5V15",
     open: "M4.5 5h15v14h-15zM4.5 16l4.5-4.5 4 4 2.5-2.5 4 4M15.5 9.2h.01",
+    outside: "M4.5 5h15v14h-15zM12 16V9.5M9 12.2l3-3 3 3",
+    keep: "M4.5 5h15v14h-15zM12 8v6.5M9 11.8l3 3 3-3",
     blank: "M6 3.5h8l4.5 4.5v12.5H6zM14 3.5V8h4.5M12.2 11v6M9.2 14h6",
   };
 
+  /** The same for what is drawn in lines. */
+  function drawing(tag, attributes) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  }
+
   function icon(name) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", ICONS[name]);
-    svg.append(path);
+    const svg = drawing("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" });
+    svg.append(drawing("path", { d: ICONS[name] }));
     return svg;
   }
 
@@ -417,6 +424,7 @@
   class Sheet {
     constructor(width, height, paper = WHITE, file = null, image = null) {
       Object.assign(this, { width, height, paper, file });
+      this.natural = image?.naturalWidth ?? width; // of the picture's own file, in its pixels
       for (const layer of LAYERS) {
         this[layer] = surface(width, height);
         this[layer].className = `pm-${layer}`;
@@ -493,6 +501,7 @@
   class View {
     constructor(label) {
       this.page = el("div", { class: "pm-page" });
+      this.outline = drawing("svg", { class: "pm-outline", "aria-hidden": "true" });
       this.ring = el("div", { class: "pm-ring", hidden: "" });
       this.notice = el("div", { class: "pm-notice", role: "status" });
       this.caption = el("div", { class: "pm-caption", "aria-hidden": "true" });
@@ -506,11 +515,18 @@
     }
 
     lay(sheet, hint) {
-      this.page.replaceChildren(...LAYERS.map((layer) => sheet[layer]), hint);
+      this.page.replaceChildren(...LAYERS.map((layer) => sheet[layer]), this.outline, hint);
       const same = sheet.width === this.width && sheet.height === this.height;
       Object.assign(this, { width: sheet.width, height: sheet.height });
       if (same) this.settle();
       else this.fit();
+    }
+
+    /** Closed lines over the sheet, in its pixels: `{width, height, lines: {class: [[x, y], …][]}}`. */
+    trace({ width, height, lines }) {
+      this.outline.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      this.outline.replaceChildren(...Object.entries(lines).map(([name, closed]) =>
+        drawing("path", { class: `pm-line pm-${name}`, d: closed.map((line) => `M${line.join("L")}Z`).join("") })));
     }
 
     /** A hidden tab has no size: wait for the observer to call again. */
@@ -608,16 +624,22 @@
     constructor(studio) {
       this.studio = studio;
       this.buttons = {};
-      this.file = el("input", {
-        type: "file", accept: "image/*", class: "pm-file", tabindex: "-1", "aria-label": "Picture file",
-        onchange: () => {
-          if (this.file.files[0]) studio.take(this.file.files[0]);
-          this.file.value = "";
-        },
-      });
+      this.file = this.chooser("Picture file", (file) => studio.take(file));
+      this.maskFile = this.chooser("Mask file", (file) => studio.takeMask(file));
       this.blank = this.buildBlank();
       this.bar = this.buildBar();
       this.tray = this.buildTray();
+    }
+
+    chooser(title, act) {
+      const input = el("input", {
+        type: "file", accept: "image/*", class: "pm-file", tabindex: "-1", "aria-label": title,
+        onchange: () => {
+          if (input.files[0]) act(input.files[0]);
+          input.value = "";
+        },
+      });
+      return input;
     }
 
     button(name, title, act, keys = "") {
@@ -656,6 +678,7 @@
           this.button("blank", "New canvas", () => this.toggleBlank()),
         ),
         this.file,
+        this.maskFile,
         this.blank,
       );
     }
@@ -688,7 +711,10 @@
         "div",
         { class: "pm-tray" },
         el("div", { class: "pm-paints" }, this.swatches, this.anyColor),
-        el("div", { class: "pm-veil" }, this.maskColor, this.veil),
+        el("div", { class: "pm-veil" }, this.maskColor, this.veil,
+          el("div", { class: "pm-group" },
+            this.button("outside", "Open a mask", () => this.maskFile.click()),
+            this.button("keep", "Save the mask", () => studio.saveMask()))),
         el("div", { class: "pm-sliders" }, ...Object.values(this.sliders)),
       );
     }
@@ -786,13 +812,16 @@
    * A new sheet from given images and the layers of the old sheet named in `keep`. Its size is the
    * picture's; without one, that of the strokes or the mask given; else what it was.
    */
-  function compose(old, { file, images, keep, limit, maskColor }) {
+  function compose(old, { file, images, keep, size, limit, maskColor }) {
     const stays = !images.picture && keep.includes("picture");
     const picture = images.picture ?? (stays && old.file ? old.picture : null);
-    const [width, height] = limited(picture ?? images.strokes ?? images.mask ?? old, limit);
+    const [width, height] = size ?? limited(picture ?? images.strokes ?? images.mask ?? old, limit);
     const paper = stays ? old.paper : WHITE;
     const sheet = new Sheet(width, height, paper, file ?? (stays ? old.file : null), picture);
+    if (stays && old.file) sheet.natural = old.natural;
     for (const layer of ["strokes", "mask"]) {
+      // Enlarged, a hard mask stays hard; made smaller, a thin one is not lost.
+      pen(sheet[layer]).imageSmoothingEnabled = layer !== "mask" || images.mask?.width > width;
       if (images[layer]) pen(sheet[layer]).drawImage(images[layer], 0, 0, width, height);
       else if (keep.includes(layer)) drawContained(sheet[layer], old[layer]);
     }
@@ -965,14 +994,13 @@
 
   class Studio {
     /** `former` is the studio of the same key if Gradio builds the component anew. */
-    constructor(root, gradio, strokeEvent, former) {
+    constructor(root, gradio, { key, swatches, size, limit, hint, layer }, events, former) {
       const { props } = gradio;
-      const longest = Math.max(...props.size);
-      Object.assign(this, { root, gradio, strokeEvent, size: props.size, limit: props.limit });
-      this.key = props.value.canvas;
+      const longest = Math.max(...size);
+      Object.assign(this, { root, gradio, events, key, size, limit });
       this.address = `${location.pathname}#${this.key}`;
-      Object.assign(this, { tool: "brush", layer: "strokes", veil: 50, maskColor: "#d9432f" });
-      this.color = (props.swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
+      Object.assign(this, { tool: "brush", layer, veil: 50, maskColor: "#d9432f" });
+      this.color = (swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
       this.brushes = {
         strokes: { size: Math.ceil(longest / 14), softness: 0, opacity: 100 },
         mask: { size: Math.ceil(longest / 8), softness: 0, opacity: 100 },
@@ -980,19 +1008,23 @@
       this.history = former?.history ?? new History();
       this.shown = former?.shown;
       this.view = new View(props.label);
-      this.hint = el("p", { class: "pm-hint" }, "Paint here, or drop a picture");
+      this.hint = el("p", { class: "pm-hint" }, hint);
       this.hand = new Hand(this);
       this.panel = new Panel(this);
       root.replaceChildren(this.panel.bar, this.view.element, this.panel.tray);
-      this.offer(props.swatches);
+      this.offer(props.swatches ?? swatches);
       this.lay(former?.sheet ?? new Sheet(...this.size));
       this.setLayer(this.layer);
       this.listen();
       this.ready = former?.ready ?? this.restore();
-      this.ready.then(() => (root.dataset.ready = "true"));
+      this.ready.then(() => {
+        root.dataset.ready = "true";
+        if (!isBlank(this.sheet.mask)) this.tell();
+      });
       this.show(props.show); // Python may have spoken before this tab was ever opened
       gradio.watch("show", () => this.show(props.show));
-      gradio.watch("swatches", () => this.offer(props.swatches));
+      gradio.watch("swatches", () => props.swatches && this.offer(props.swatches));
+      gradio.watch("outline", () => this.trace(props.outline));
     }
 
     /** Until the kept sheet is back nothing may be painted, for it would be painted over. */
@@ -1110,7 +1142,25 @@
     record(step, kind) {
       if (!step) return;
       this.history.record(step);
+      this.touch(step);
       this.changed(kind);
+    }
+
+    /** The mask is another one, perhaps: Python may want to say how it will be used. */
+    touch({ layer }) {
+      if (layer === "strokes") return;
+      if (isBlank(this.sheet.mask)) this.view.outline.replaceChildren();
+      this.tell();
+    }
+
+    tell() {
+      clearTimeout(this.telling);
+      this.telling = setTimeout(() => this.gradio.trigger(this.events.mask), TELL_DELAY);
+    }
+
+    /** The outline as Python draws it; for a mask that is gone by now there is none. */
+    trace(outline) {
+      if (outline && !isBlank(this.sheet.mask)) this.view.trace(outline);
     }
 
     swap(step) {
@@ -1126,6 +1176,7 @@
         context.drawImage(part, x, y);
       }
       tint(this.sheet.mask, this.maskColor); // the step may be older than the overlay's colour
+      this.touch(step);
     }
 
     undo() {
@@ -1150,7 +1201,7 @@
       this.saving = setTimeout(() => this.save(), SAVE_DELAY);
       const detail = { key: this.key, kind };
       this.root.dispatchEvent(new CustomEvent("pentimento:stroke", { bubbles: true, detail }));
-      if (kind !== "show") this.gradio.trigger(this.strokeEvent); // Python knows what it did
+      if (kind !== "show") this.gradio.trigger(this.events.stroke); // Python knows what it did
     }
 
     save() {
@@ -1183,6 +1234,30 @@
     /** A file the user opened, pasted or dropped. */
     take(picture) {
       this.queue(() => this.place({ picture }, LAYERS, "picture"));
+    }
+
+    /** A mask from a file: white may change. It takes the sheet's size, so it must have its shape. */
+    takeMask(file) {
+      this.queue(async () => {
+        const image = await decode(file);
+        const { width, height } = this.sheet;
+        if (Math.abs((image.width * height) / (image.height * width) - 1) > ASPECT + 1 / Math.min(width, height)) {
+          const sizes = `${image.width} × ${image.height} pixels, this sheet ${width} × ${height}`;
+          return this.view.say(`That mask has ${sizes}. Open one of the same shape.`);
+        }
+        const { limit, maskColor } = this;
+        const sheet = compose(this.settled(), { images: { mask: image }, keep: LAYERS, size: [width, height], limit, maskColor });
+        if (isBlank(sheet.mask)) return this.view.say("That mask is black everywhere. White says where the picture may change.");
+        this.setLayer("mask");
+        this.replace(sheet, "mask");
+      });
+    }
+
+    async saveMask() {
+      if (isBlank(this.settled().mask)) return this.view.say("There is no mask yet. Paint one first.");
+      const href = URL.createObjectURL(await png(grayMask(this.sheet.mask)));
+      el("a", { href, download: "pentimento-mask.png" }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60_000); // once it is surely on the disk
     }
 
     /** A file, or a picture dragged from this very page. */
@@ -1293,6 +1368,19 @@
       }
     }
 
+    /** The mask alone; `scale` says how large a pixel of the picture is here. */
+    async exportMask() {
+      await this.ready;
+      const { width, height, natural, mask } = this.sheet;
+      try {
+        const path = await this.send("mask", isBlank(mask) ? null : png(grayMask(mask)));
+        return { width, height, scale: width / natural, mask: path };
+      } catch (error) {
+        console.warn("pentimento:", error);
+        return null;
+      }
+    }
+
     async send(layer, content) {
       const blob = await content;
       if (!blob) return null;
@@ -1354,16 +1442,20 @@
   });
 
   window.pentimento = {
-    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger}. */
-    mount(element, gradio, strokeEvent) {
-      const { canvas: key } = gradio.props.value;
+    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger}, `about` what never changes. */
+    mount(element, gradio, about, events) {
       const root = element.querySelector(".pm-canvas");
-      studios.set(key, new Studio(root, gradio, strokeEvent, studios.get(key)));
+      studios.set(about.key, new Studio(root, gradio, about, events, studios.get(about.key)));
     },
 
     /** Replace each canvas's marker among a click's inputs by what is on that canvas. */
     export(values) {
       return Promise.all(values.map((value) => studios.get(value?.canvas)?.export() ?? value));
+    },
+
+    /** The same with the mask alone. */
+    exportMask(values) {
+      return Promise.all(values.map((value) => studios.get(value?.canvas)?.exportMask() ?? value));
     },
   };
 })();

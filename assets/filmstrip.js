@@ -9,7 +9,7 @@
   const page = (window.pentimentoPage ??= {});
   if (page.filmstrip) return;
 
-  page.filmstrip = (element, { props, watch }) => {
+  page.filmstrip = (element, { props, watch }, stage) => {
     const { el } = page;
     const root = element.querySelector(".pt-filmstrip");
     const frames = el("div", { class: "pt-frames", "aria-hidden": "true" });
@@ -25,7 +25,7 @@
       head.setAttribute("aria-valuetext", text);
       label.textContent = text;
       root.style.setProperty("--at", (step - 0.5) / total);
-      const detail = { key: props.stage, url: last ? null : props.value[step - 1].url, label: text };
+      const detail = { key: stage, url: last ? null : props.value[step - 1].url, label: text };
       return new CustomEvent("pentimento:scrub", { bubbles: true, detail });
     };
     const show = () => {

@@ -28,19 +28,19 @@
   const MOUNT = { least: 280, around: 12, below: 16, window: 0.72 }; // as the canvas has it
 
   class Stage {
-    constructor(element, { props, watch, trigger }) {
-      this.props = props;
+    constructor(element, { props, watch, trigger }, about) {
+      this.about = about; // {stage, empty, size, judged}
       this.trigger = trigger;
       this.shown = 0; // the newest picture that was asked for
       this.done = null; // the last result
       this.phase = "empty";
       this.chosen = 0;
-      this.natural = [props.size, props.size];
+      this.natural = [about.size, about.size];
       this.build(element.querySelector(".pt-stage"));
       new ResizeObserver(() => this.fit()).observe(this.root);
       window.addEventListener("resize", () => this.fit());
       document.addEventListener("pentimento:scrub", (event) => {
-        if (event.detail.key === props.stage && this.phase === "done") this.scrub(event.detail);
+        if (event.detail.key === about.stage && this.phase === "done") this.scrub(event.detail);
       });
       watch("value", () => this.take(props.value));
       this.take(props.value);
@@ -48,7 +48,7 @@
 
     build(root) {
       this.root = root;
-      this.empty = el("p", { class: "pt-empty" }, this.props.empty);
+      this.empty = el("p", { class: "pt-empty" }, this.about.empty);
       this.now = el("img", { class: "pt-now", alt: "", draggable: "false" });
       this.before = el("img", { class: "pt-before", alt: "", draggable: "false" });
       this.cut = el("input", {
@@ -58,6 +58,7 @@
       this.pictures = el("div", { class: "pt-pictures" }, this.now, this.before, this.cut,
         el("span", { class: "pt-tag pt-tag-before", "aria-hidden": "true" }, "before"),
         el("span", { class: "pt-tag pt-tag-after", "aria-hidden": "true" }, "after"));
+      this.truth = el("p", { class: "pt-truth", hidden: true });
       this.bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the run" });
       this.plate = el("div", { class: "pt-plate" }, this.empty, this.pictures, this.bar);
       this.caption = el("span", { class: "pt-caption" });
@@ -65,14 +66,19 @@
         this.stop.disabled = true;
         this.trigger("stop");
       } }, "Stop");
-      this.compare = el("button", { type: "button", class: "pt-button pt-compare", "aria-pressed": "false", onclick: () => this.split(!this.splitting) }, "Before / after");
+      this.compare = el("button", { type: "button", class: "pt-button pt-compare", "aria-pressed": "false", onclick: () => this.view("split") }, "Before / after");
+      this.differ = el("button", { type: "button", class: "pt-button pt-differ", "aria-pressed": "false", title: "What has changed; black is as it was", onclick: () => this.view("difference") }, "Difference");
       this.save = el("a", { class: "pt-button pt-save", download: true }, "Save as PNG");
-      this.tools = el("div", { class: "pt-tools" }, this.caption, this.compare, this.save, this.stop);
+      this.tools = el("div", { class: "pt-tools" }, this.caption, this.compare, this.differ, this.save, this.stop);
       this.says = el("span");
       this.back = el("button", { type: "button", class: "pt-link", onclick: () => this.restore() }, "Back to the last result");
       this.message = el("p", { class: "pt-message", role: "status", "aria-live": "polite", hidden: true }, this.says, " ", this.back);
       this.sheet = el("div", { class: "pt-sheet", role: "group", "aria-label": "Variations" });
-      root.append(this.tools, this.plate, this.message, this.sheet);
+      const judge = (verdict, text) => el("button", { type: "button", class: `pt-button pt-${verdict}`, onclick: () => this.judge(verdict) }, text);
+      this.accept = judge("accept", "Accept");
+      this.discard = judge("discard", "Discard");
+      this.judging = el("div", { class: "pt-judging", hidden: !this.about.judged }, this.truth, this.accept, this.discard);
+      root.append(this.tools, this.plate, this.judging, this.message, this.sheet);
     }
 
     take(value) {
@@ -81,7 +87,7 @@
       this.phase = moment.phase;
       this.root.dataset.phase = moment.phase;
       this.stop.disabled = false;
-      if (moment.phase !== "done") this.split(false);
+      if (moment.phase !== "done") this.view("");
       this[`show_${moment.phase}`](moment);
       if (this.phase !== was && !["empty", "done"].includes(this.phase)) this.reveal();
     }
@@ -116,11 +122,12 @@
     show_done(moment) {
       this.done = moment;
       this.chosen = 0;
+      this.verdicts = [];
       this.say(moment.text);
       this.sheet.replaceChildren(...(moment.pictures.length < 2 ? [] : moment.pictures.map((each, index) =>
         el("button", { type: "button", class: "pt-thumb", "aria-pressed": String(index === 0), onclick: () => this.choose(index) },
           el("img", { src: each.file.url, alt: "" }), el("span", {}, each.label)))));
-      this.compare.hidden = !moment.before;
+      this.compare.hidden = this.differ.hidden = !moment.before;
       if (moment.before) this.before.src = moment.before.url;
       this.look();
     }
@@ -132,9 +139,31 @@
       this.trigger("choose", { index });
     }
 
+    /**
+     * Accept one result, or discard it: Python is told, and acts on the canvas. One at a time is
+     * accepted; a discarded one stays to be looked at, and may be accepted after all.
+     */
+    judge(verdict) {
+      const { chosen, verdicts } = this;
+      if (verdict === "accept") for (const i of verdicts.keys()) if (verdicts[i] === "accept") verdicts[i] = "";
+      verdicts[chosen] = verdict;
+      for (const [i, thumb] of [...this.sheet.children].entries()) thumb.dataset.verdict = verdicts[i] || "";
+      this.trigger(verdict, { index: chosen });
+      const rest = this.done.pictures.findIndex((_, i) => verdicts[i] !== "discard");
+      if (verdict === "discard" && rest >= 0) this.choose(rest);
+      else this.look();
+    }
+
     /** Show the chosen picture of the result. */
     look() {
       const picture = this.done.pictures[this.chosen];
+      const verdict = this.verdicts[this.chosen];
+      this.truth.textContent = picture.truth;
+      this.truth.hidden = !picture.truth;
+      this.accept.textContent = verdict === "accept" ? "Accepted" : "Accept";
+      this.accept.disabled = verdict === "accept";
+      this.discard.textContent = verdict === "discard" ? "Discarded" : "Discard";
+      this.discard.disabled = verdict === "discard";
       this.caption.textContent = picture.caption;
       this.save.href = picture.file.url;
       this.put(picture.file.url, picture.alt);
@@ -142,7 +171,7 @@
 
     /** A step of the run instead of its result, while the filmstrip is scrubbed. */
     scrub({ url, label }) {
-      this.split(false);
+      this.view("");
       if (!url) return this.look();
       this.caption.textContent = label;
       this.put(url, label);
@@ -154,11 +183,14 @@
       this.look();
     }
 
-    split(on) {
-      this.splitting = on;
-      if (on) this.look();
-      this.compare.setAttribute("aria-pressed", String(on));
-      this.pictures.classList.toggle("pt-split", on);
+    /** How the result is held against what was there before: "split", "difference", or not. */
+    view(how) {
+      this.against = how === this.against ? "" : how;
+      if (this.against) this.look();
+      for (const [button, name] of [[this.compare, "split"], [this.differ, "difference"]]) {
+        button.setAttribute("aria-pressed", String(this.against === name));
+        this.pictures.classList.toggle(`pt-${name}`, this.against === name);
+      }
       this.pictures.style.setProperty("--cut", `${this.cut.value}%`);
     }
 
@@ -214,5 +246,5 @@
     }
   }
 
-  page.stage = (element, tools) => new Stage(element, tools);
+  page.stage = (element, tools, about) => new Stage(element, tools, about);
 })();

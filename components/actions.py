@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from components.canvas import Sketch, Swatch
+from components.canvas import Line, Region, Sketch, Swatch
 from components.events import Event
 
 Towards = Literal["strokes", "realistic"]
@@ -24,22 +24,45 @@ class ModelFacts:
     name: str
     device: str
     size: int  # the sides it draws best, in pixels
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # field of the request -> value
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # field -> value; tab -> its own
     vocabulary: Mapping[str, Sequence[str]] = field(default_factory=dict)  # group -> its words
     swatches: Sequence[Swatch] = ()
-    examples: Sequence[Mapping[str, Any]] = ()  # name, image (a path), and fields of the request
+    # Of each tab: name, image (and perhaps mask, strokes: paths), and fields of the request.
+    examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def defaults_for(self, tab: str) -> Mapping[str, Any]:
+        """What the fields hold at first in one tab: what is said for it, over what is for all."""
+        all_tabs = {
+            k: value for k, value in self.defaults.items() if not isinstance(value, Mapping)
+        }
+        own = self.defaults.get(tab)
+        return {**all_tabs, **(own if isinstance(own, Mapping) else {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """The studio's verbs, as a tab sees them."""
+    """The studio's verbs, as every tab sees them."""
 
     start: Callable[[Sketch, Mapping[str, Any], str], str]  # sketch, values, visitor -> job id
     watch: Callable[[str, str], AsyncIterator[Event]]  # from where it is now to its end
     stop: Callable[[str, str], None]
     check_words: Callable[[str], str]  # "" or one sentence about words that will not be heard
+
+
+@dataclass(frozen=True, slots=True)
+class Painting(Actions):
+    """And those of Paint."""
+
     to_strokes: Callable[[Sketch], Path]
     halve: Callable[[float, float, float, Towards], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Masking(Actions):
+    """And those of Replace."""
+
+    # The mask, what it grows by and its feather -> closed lines, by the name of their style.
+    outline: Callable[[Region, int, int], Mapping[str, Sequence[Line]]]
 
 
 def visitor(request: gr.Request) -> str:

@@ -7,7 +7,8 @@ Python and the page talk in three small ways, so that painting itself costs no t
   among the inputs. `read` is the only reader of that value, and it trusts nothing in it.
 * Python -> page: `canvas.show(...)` and `canvas.palette(...)` return updates for the component.
 * page -> page: every finished stroke fires the DOM event `pentimento:stroke` (and Gradio's
-  `component.stroke(...)`, for live painting).
+  `component.stroke(...)`, for live painting; `component.mask(...)` when the mask has changed and
+  the hand rests, for showing with `canvas.outline(...)` what becomes of it).
 
 The component's own value is the constant `{"canvas": key}`, a marker that tells the click's script
 which canvas to export. The layers live in the page (assets/canvas.js), where they survive runs,
@@ -18,13 +19,15 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
+
+from components.theme import call
 
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
@@ -34,8 +37,13 @@ ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
 Layer = Path | Image.Image
 
+_EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
+
 # Marks become sketches, everything else passes: right for any number of inputs in any order.
 EXPORT: Final = "(...values) => window.pentimento.export(values)"
+EXPORT_MASK: Final = "(...values) => window.pentimento.exportMask(values)"
+
+Line = Sequence[tuple[float, float]]  # a closed line, its points in the sheet's pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +62,29 @@ class Sketch:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """The mask alone, as far as it is on the sheet: None where nothing is masked.
+
+    `scale` is how many pixels of the sheet one pixel of the picture's own file takes, at most 1.
+    """
+
+    mask: Path | None
+    width: int
+    height: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Canvas:
-    """A canvas on the page: `component` goes among the inputs, `js` onto the click."""
+    """A canvas on the page: `component` goes among the inputs, `js` onto the click.
+
+    With `mask_js` on the click only the mask is sent, for `read_mask`.
+    """
 
     component: gr.HTML
     key: str
     js: str = EXPORT
+    mask_js: str = EXPORT_MASK
 
     def show(
         self,
@@ -81,6 +106,13 @@ class Canvas:
         # The token makes each message new: showing the same picture twice must act twice.
         return gr.HTML(show={**message, "keep": kept, "token": secrets.token_hex(8)})
 
+    def outline(self, region: Region, **lines: Sequence[Line]) -> gr.HTML:
+        """An update that draws closed lines over the sheet, by the name of their style."""
+        shape = {"width": region.width, "height": region.height}
+        return gr.HTML(
+            outline={**shape, "lines": {name: list(each) for name, each in lines.items()}}
+        )
+
     def palette(self, swatches: Sequence[Swatch]) -> gr.HTML:
         """An update that offers other colours, say those of another model."""
         return gr.HTML(swatches=list(swatches))
@@ -92,8 +124,13 @@ def canvas(
     swatches: Sequence[Swatch] = (),
     size: tuple[int, int] = (256, 256),
     label: str = "Canvas",
+    hint: str = "Paint here, or drop a picture",
+    layer: Literal["strokes", "mask"] = "strokes",
 ) -> Canvas:
-    """Build a canvas. `key` names it in the browser's store, so it must be the page's own."""
+    """Build a canvas. `key` names it in the browser's store, so it must be the page's own.
+
+    `hint` stands on the empty sheet; `layer` is what the brush paints at first.
+    """
     component = gr.HTML(
         {"canvas": key},
         label=label,
@@ -101,12 +138,22 @@ def canvas(
         elem_classes="pm-host",
         html_template='<div class="pm-canvas"></div>',
         head=_head(),
-        js_on_load="window.pentimento.mount(element, {props, upload, watch, trigger}, 'stroke')",
+        js_on_load=call(
+            "pentimento.mount",
+            {
+                "key": key,
+                "swatches": list(swatches),
+                "size": list(size),
+                "limit": MAX_SIDE,
+                "hint": hint,
+                "layer": layer,
+            },
+            _EVENTS,
+        ),
         apply_default_css=False,
-        swatches=list(swatches),
-        size=list(size),
-        limit=MAX_SIDE,
+        swatches=None,
         show=None,
+        outline=None,
     )
     return Canvas(component, key)
 
@@ -120,6 +167,17 @@ def read(value: object) -> Sketch:
     width, height = (_side(value[name]) for name in ("width", "height"))
     picture, strokes, mask = (_received(value[name], name) for name in LAYERS)
     return Sketch(picture, strokes, mask, width, height)
+
+
+def read_mask(value: object) -> Region:
+    """What the canvas sent with `mask_js`, checked like a whole sketch."""
+    if not isinstance(value, dict) or set(value) != {"width", "height", "scale", "mask"}:
+        raise ValueError("The mask could not be read. Reload the page and try again.")
+    width, height = (_side(value[name]) for name in ("width", "height"))
+    scale = value["scale"]
+    if not isinstance(scale, int | float) or not 0 < scale <= 1:
+        raise ValueError("The mask could not be read. Reload the page and try again.")
+    return Region(_received(value["mask"], "mask"), width, height, float(scale))
 
 
 def _side(value: object) -> int:

@@ -5,7 +5,7 @@ form asks the same hints that the request validates itself by.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
@@ -39,6 +39,11 @@ class Form:
             for name, widget in self.widgets.items()
             if name in values and _fits(widget, values[name])
         }
+
+
+def defaults_of(request_type: type[Request]) -> dict[str, Any]:
+    """What each field of the request holds where nothing is said."""
+    return {each.name: each.default for each in fields(request_type)}
 
 
 def form(

@@ -1,4 +1,4 @@
-"""The whole page: header, one tab per method. Wiring is the tabs' own; here is only the frame."""
+"""The whole page: header, one tab per method, and the ways between them."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -7,12 +7,13 @@ import gradio as gr
 
 from components.actions import ModelFacts
 from components.header import header
+from components.passage import Room, passages
 
 WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
 CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
 
 
-class Tab(Protocol):
+class Tab(Room, Protocol):
     def attach(self, page: gr.Blocks) -> None:
         """Wire what happens when the page loads."""
         ...
@@ -25,10 +26,14 @@ def page(title: str, explanation: str, model: ModelFacts, tabs: Sequence[Build])
     """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py."""
     with gr.Blocks(title=title, fill_width=True, delete_cache=CACHE) as blocks:
         header(title, explanation, model)
-        with gr.Tabs(elem_classes="pt-tabs"):
+        built: dict[str, Tab] = {}
+        with gr.Tabs(elem_classes="pt-tabs") as bar:
             for name, paper, build in tabs:
                 with gr.Tab(name, id=name, elem_id=f"tab-{name.lower()}"):
                     gr.HTML(paper, html_template="<p>{{value}}</p>", elem_classes="pt-paper")
-                    build().attach(blocks)
+                    built[name] = build()
+        for tab in built.values():
+            tab.attach(blocks)
+        passages(built, bar)
     blocks.max_threads = WATCHERS
     return blocks

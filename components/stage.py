@@ -18,14 +18,13 @@ from gradio.components import Component
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import served
-from components.theme import script
+from components.theme import call, script
 from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT = "window.pentimentoPage.stage(element, {props, watch, trigger}, ['stop', 'choose'])"
+_EVENTS = ("stop", "choose", "accept", "discard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,10 @@ class Result:
     path: str
     seed: int
     strength: float | None
+    number: int = 1  # among those of its run, in the order of the seeds
+    agreement: float | None = None  # with the words, where the model folder has a judge
+    inside: float | None = None  # share of the mask's pixels that changed
+    outside: int | None = None  # pixels that changed elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Stage:
     plate: gr.HTML
     film: Filmstrip
     after: gr.Column
-    results: gr.State  # list[Result] of the last finished run
+    onward: gr.Row  # in it, the buttons that go on from the result
+    results: gr.State  # list[Result] of the last finished run, the best first
     chosen: gr.State  # which of them is on the plate
 
     @property
@@ -89,10 +93,12 @@ class Stage:
         return {self.plate: {"phase": phase, **what}}
 
 
-def stage(key: str, empty: str, size: int) -> Stage:
-    """Build the plate with the sentence `empty` on it; fill `Stage.after` with buttons.
+def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
+    """Build the plate with the sentence `empty` on it; fill `Stage.onward` with buttons.
 
-    `size` is that of the pictures to come, in pixels, so that the page is laid out for them.
+    `size` is that of the pictures to come, in pixels, so that the page is laid out for them. Where
+    results are `judged`, each can be accepted or discarded: `plate.accept` and `plate.discard`
+    carry its `index`.
     """
     plate = gr.HTML(
         {"phase": "empty"},
@@ -100,26 +106,36 @@ def stage(key: str, empty: str, size: int) -> Stage:
         elem_classes="pm-host",
         html_template='<div class="pt-stage" data-phase="empty"></div>',
         head=script("stage", "filmstrip"),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimentoPage.stage",
+            {"stage": key, "empty": empty, "size": size, "judged": judged},
+            _EVENTS,
+        ),
         apply_default_css=False,
-        stage=key,
-        empty=empty,
-        size=size,
     )
     film = filmstrip(key)
-    after = gr.Column(visible=False, elem_classes="pt-after")
-    built = Stage(plate, film, after, gr.State([]), gr.State(0))
+    with gr.Column(visible=False, elem_classes="pt-after") as after:
+        onward = gr.Row(elem_classes="pt-next")
+    built = Stage(plate, film, after, onward, gr.State([]), gr.State(0))
     plate.choose(
-        _index,
+        index_of,
         outputs=built.chosen,
         **AT_ONCE,
     )
     return built
 
 
-def _index(event: gr.EventData) -> int:
+def index_of(event: gr.EventData) -> int:
+    """Which result the plate speaks of; whatever else a page may send is the first."""
     index = event.index
     return index if type(index) is int and 0 <= index < 64 else 0
+
+
+def result_at(results: Sequence[Result], index: int) -> Result:
+    """The result that is looked at; `index` comes from the page, so it may be anything."""
+    if not results:
+        raise ValueError("There is no result to go on from. Press Run first.")
+    return results[min(index, len(results) - 1)]
 
 
 def _queue(place: int) -> str:
@@ -145,32 +161,62 @@ def _data_url(frame: bytes | None) -> str | None:
 
 
 def _results(event: Finished) -> list[Result]:
-    strengths: Sequence[float | None] = event.notes.get("strengths") or ()
-    if len(strengths) != len(event.images):
-        strengths = [None] * len(event.images)
-    return [
-        Result(str(path), seed, strength)
-        for path, seed, strength in zip(event.images, event.seeds, strengths, strict=True)
+    strengths, agreement, inside, outside = (
+        _each(event, name)
+        for name in ("strengths", "agreement", "changed_inside", "changed_outside")
+    )
+    rows = range(len(event.images))
+    results = [
+        Result(
+            path=str(event.images[row]),
+            seed=event.seeds[row],
+            strength=strengths[row],
+            number=row + 1,
+            agreement=agreement[row],
+            inside=inside[row],
+            outside=outside[row],
+        )
+        for row in rows
     ]
+    ranking = event.notes.get("ranking") or ()
+    return [results[row] for row in (ranking if sorted(ranking) == list(rows) else rows)]
+
+
+def _each(event: Finished, note: str) -> Sequence[Any]:
+    """A note that holds one value per picture, or as many times None."""
+    values = event.notes.get(note) or ()
+    return values if len(values) == len(event.images) else [None] * len(event.images)
 
 
 def _done(event: Finished) -> dict[str, Any]:
     results = _results(event)
     swept = len({each.strength for each in results}) > 1
     pictures: list[dict[str, Any]] = []
-    for number, each in enumerate(results, start=1):
+    for place, each in enumerate(results, start=1):
         seed, strength = f"seed {each.seed}", f"strength {each.strength or 0:.2f}"
+        agreement = f"agreement {each.agreement or 0:.2f}"
         facts = [seed, strength] if each.strength is not None else [seed]
+        facts += [agreement] if each.agreement is not None else []
         pictures.append(
             {
-                "file": served(Path(each.path), f"pentimento-{event.edit_id}-{number}.png"),
-                "label": strength if swept else seed,
+                "file": served(Path(each.path), f"pentimento-{event.edit_id}-{each.number}.png"),
+                "label": strength if swept else agreement if each.agreement is not None else seed,
                 "caption": " · ".join([*facts, f"{event.seconds:.1f} s"]),
-                "alt": f"Result {number} of {len(results)}" if len(results) > 1 else "The result",
+                "truth": _truth(each),
+                "alt": f"Result {place} of {len(results)}" if len(results) > 1 else "The result",
             }
         )
     before = served(event.before) if event.before else None
     return {"pictures": pictures, "before": before, "text": _remarks(event)}
+
+
+def _truth(result: Result) -> str:
+    """What has really changed, where a mask said what may."""
+    if result.inside is None or result.outside is None:
+        return ""
+    pixels = "pixel" if result.outside == 1 else "pixels"
+    inside = f"{100 * result.inside:.0f} %"
+    return f"Changed inside the mask: {inside}, outside: {result.outside:,} {pixels}."
 
 
 def _remarks(event: Finished) -> str:

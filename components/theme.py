@@ -5,6 +5,7 @@ widgets take theirs from them here, so that a colour is written once. No font is
 """
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ def script(*names: str) -> str:
         f"<script>{(ASSETS / name).with_suffix('.js').read_text('utf-8')}</script>"
         for name in names
     )
+
+
+def call(function: str, *given: object) -> str:
+    """A `js_on_load` that calls `function` with Gradio's tools and constants of our own.
+
+    The constants stand in the script: a component's own properties are lost in Gradio 6.31 where
+    anything is written to it (`gr.skip()` is enough) before the tab that it is in was opened.
+    Gradio finds the events that the component can fire by their names in the script.
+    """
+    constants = "".join(f", {json.dumps(each)}" for each in given)
+    return f"window.{function}(element, {{props, upload, watch, trigger}}{constants})"
 
 
 def _theme() -> gr.themes.Base:
@@ -144,4 +156,5 @@ HEAD = (
     '<meta name="color-scheme" content="light dark">'
     '<meta name="description" content="Edit pictures with diffusion models, on your own machine.">'
     f'<link rel="icon" href="data:image/svg+xml;base64,{base64.b64encode(MARK).decode()}">'
+    + script("traffic")  # before Gradio's first request
 )

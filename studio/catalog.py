@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from components.actions import Actions, ModelFacts
+from components.actions import Masking, ModelFacts, Painting
 from components.page import Tab
 from components.tabs.paint import paint
+from components.tabs.replace import replace
+from pipelines.blended import Blended, blended
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
 from studio.desk import Desk
-from studio.endpoint import paint_endpoint
+from studio.endpoint import paint_endpoint, replace_endpoint
 from studio.engine import Method
 
 
@@ -26,11 +28,15 @@ class Entry:
 
 
 def entries() -> Sequence[Entry]:
-    return (Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),)
+    latent = "Blended Latent Diffusion · Avrahami et al., 2023"
+    return (
+        Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),
+        Entry("Replace", latent, Blended, blended, _replace, replace_endpoint),
+    )
 
 
 def _paint(model: ModelFacts, desk: Desk) -> Tab:
-    actions = Actions(
+    actions = Painting(
         start=desk.start,
         watch=desk.watch,
         stop=desk.stop,
@@ -39,3 +45,14 @@ def _paint(model: ModelFacts, desk: Desk) -> Tab:
         halve=halved,
     )
     return paint(SDEdit, model, actions)
+
+
+def _replace(model: ModelFacts, desk: Desk) -> Tab:
+    actions = Masking(
+        start=desk.start,
+        watch=desk.watch,
+        stop=desk.stop,
+        check_words=desk.check_words,
+        outline=desk.outlined,
+    )
+    return replace(Blended, model, actions)

@@ -1,7 +1,7 @@
 """What a tab, or a program, may ask for: the verbs of one method, each checked before it acts."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields
 from pathlib import Path
@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from PIL import Image
 
-from components.canvas import Sketch
+from components.canvas import Line, Region, Sketch
 from components.events import Event, Finished
 from pipelines.core import tokens
-from pipelines.request import Request
-from studio import inputs, recipes, sketches
+from pipelines.request import Request, hints
+from studio import inputs, outlines, recipes, sketches
 from studio.engine import Engine, Method, Order
 from studio.history import History, Saved
 from studio.jobs import Jobs
@@ -106,6 +106,17 @@ class Desk:
         path = self._scratch / f"{secrets.token_hex(12)}.png"
         path.write_bytes(recipes.png(convert(picture)))
         return path
+
+    def outlined(self, region: Region, grow: int, feather: int) -> Mapping[str, Sequence[Line]]:
+        """The lines of the mask as the method will use it; none where nothing is masked."""
+        for name, value in (("grow", grow), ("feather", feather)):
+            hints(self._request_type)[name].check(value)
+        if region.mask is None:
+            return {}
+        mask = inputs.mask(region.mask)
+        if mask.size != (region.width, region.height):
+            raise ValueError("The mask is not of the canvas's size. Reload the page.")
+        return outlines.lines(mask, grow, feather, region.scale)
 
     def _request(self, guide: Guide, values: Mapping[str, Any]) -> Request:
         safe = inputs.fields(self._request_type, values)

@@ -1,4 +1,4 @@
-"""`/paint` for programs: the same queue, the same checks, as a generator of plain dictionaries.
+"""`/paint` and `/replace` for programs: the same queue and checks, as generators of dictionaries.
 
 With `gradio_client`:
 
@@ -14,7 +14,7 @@ Cancelling the job, or leaving, stops the edit.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -75,22 +75,106 @@ def paint_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
             "eta": eta,
             "repeats": repeats,
         }
-        visitor = str(request.username)
-        job = ""
-        try:
-            guide = await asyncio.to_thread(_guide, image, mask_image)
-            job = desk.order(guide, values, visitor)
-            async with aclosing(desk.watch(job, visitor)) as events:
-                async for event in events:
-                    yield tell(event)
-                    job = "" if isinstance(event, Finished | Failed | Stopped) else job
-        except ValueError as refusal:
-            raise gr.Error(str(refusal), print_exception=False) from None
-        finally:
-            if job:  # the program has gone, or cancelled: nobody will ask for this again
-                desk.stop(job, visitor)
+        async with aclosing(_run(desk, image, mask_image, values, request)) as telling:
+            async for told in telling:
+                yield told
 
     return paint
+
+
+def replace_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
+    async def replace(
+        request: gr.Request,
+        image: ImageData,
+        mask_image: ImageData | None = None,
+        prompt: str = "",
+        negative_prompt: str = "",
+        strength: float = 1.0,
+        num_inference_steps: int = 20,
+        guidance_scale: float = 4.0,
+        seed: int | None = None,
+        num_images: int = 1,
+        grow: int = 0,
+        feather: int = 8,
+        shrink_steps: int = 0,
+        background: str = "paste",
+        crop: str = "auto",
+        left: int = 0,
+        top: int = 0,
+        right: int = 0,
+        bottom: int = 0,
+        scheduler: str = "default",
+        eta: float = 0.0,
+    ) -> AsyncIterator[Told]:
+        """Replace a region by what the words say (Blended Latent Diffusion).
+
+        Parameters:
+            image: the picture
+            mask_image: white is replaced, gray changed that far, black stays; of the picture's size
+            prompt: what belongs there
+            negative_prompt: what does not
+            strength: 1 draws the region anew, less keeps more of what lies there
+            num_inference_steps: steps of the whole way from noise to picture
+            guidance_scale: how strictly the words are followed
+            seed: the same seed draws the same picture; a random one if none is given
+            num_images: how many candidates, with seeds in a row
+            grow: pixels the mask is grown by; below 0 it shrinks
+            feather: pixels of soft edge, inwards from the mask's rim
+            shrink_steps: how often a thin mask is widened at first
+            background: paste, poisson, tune or none
+            crop: auto, on or off
+            left: pixels added to the frame on the left
+            top: pixels added at the top
+            right: pixels added on the right
+            bottom: pixels added at the bottom
+            scheduler: default, ddim, ddpm, euler, euler_ancestral, dpmpp_2m, unipc, heun or lcm
+            eta: for ddim, 0 is deterministic
+        """
+        values = {
+            "prompt": prompt,
+            "negative_prompt": negative_prompt,
+            "strength": strength,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "seed": seed,
+            "num_images": num_images,
+            "grow": grow,
+            "feather": feather,
+            "shrink_steps": shrink_steps,
+            "background": background,
+            "crop": crop,
+            "left": left,
+            "top": top,
+            "right": right,
+            "bottom": bottom,
+            "scheduler": scheduler,
+            "eta": eta,
+        }
+        async with aclosing(_run(desk, image, mask_image, values, request)) as telling:
+            async for told in telling:
+                yield told
+
+    return replace
+
+
+async def _run(
+    desk: Desk, image: object, mask_image: object, values: Told, request: gr.Request
+) -> AsyncGenerator[Told]:
+    """One edit from its order to its end."""
+    visitor = str(request.username)
+    job = ""
+    try:
+        guide = await asyncio.to_thread(_guide, image, mask_image)
+        job = desk.order(guide, values, visitor)
+        async with aclosing(desk.watch(job, visitor)) as events:
+            async for event in events:
+                yield tell(event)
+                job = "" if isinstance(event, Finished | Failed | Stopped) else job
+    except ValueError as refusal:
+        raise gr.Error(str(refusal), print_exception=False) from None
+    finally:
+        if job:  # the program has gone, or cancelled: nobody will ask for this again
+            desk.stop(job, visitor)
 
 
 def tell(event: Event) -> Told:

@@ -1,7 +1,8 @@
 """The model: what its folder says about it, and the networks, loaded once.
 
 What belongs to a model lies in its folder by convention, for any model: `studio.json` holds good
-defaults, swatches, a small vocabulary and examples. None of it is required.
+defaults, swatches and a small vocabulary, `examples/<tab>.json` something to begin with. None of it
+is required.
 """
 
 import json
@@ -16,7 +17,7 @@ import torch
 from diffusers.utils.logging import disable_progress_bar
 
 from components.actions import ModelFacts
-from components.canvas import Swatch
+from components.canvas import LAYERS, Swatch
 from pipelines.core import preview
 from pipelines.core.bundle import Bundle
 
@@ -85,7 +86,7 @@ class Models:
                 for group, words in _mapping(told.get("vocabulary")).items()
             },
             swatches=list(_swatches(told)),
-            examples=list(_examples(folder, told)),
+            examples=_examples(folder),
         )
 
 
@@ -150,19 +151,20 @@ def _read(path: Path) -> object:
         return None
 
 
-def _examples(folder: Path, told: Facts) -> Sequence[Facts]:
-    """The examples whose pictures are there, with their paths made absolute.
+def _examples(folder: Path) -> Mapping[str, Sequence[Facts]]:
+    """The examples of each tab, from `examples/<tab>.json`."""
+    lists = (folder / "examples").glob("*.json")
+    return {file.stem: _listed(file.parent, _read(file)) for file in sorted(lists)}
 
-    They stand in `studio.json` itself, or in a file that it names.
-    """
-    listed = told.get("examples")
-    if isinstance(listed, str):
-        folder, listed = (folder / listed).parent, _read(folder / listed)
+
+def _listed(folder: Path, examples: object) -> Sequence[Facts]:
+    """The examples whose pictures are all there, with their paths made absolute."""
     found: list[Facts] = []
-    for each in map(_mapping, _sequence(listed)):
-        image = each.get("image")
-        if isinstance(image, str) and (folder / image).is_file():
-            found.append({**each, "image": str((folder / image).resolve())})
+    for each in map(_mapping, _sequence(examples)):
+        named = [name for name in ("image", *LAYERS) if name in each]
+        files = {k: folder / each[k] for k in named if isinstance(each[k], str)}
+        if "image" in files and len(files) == len(named) and all(map(Path.is_file, files.values())):
+            found.append({**each, **{k: str(path.resolve()) for k, path in files.items()}})
     return found
 
 

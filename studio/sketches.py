@@ -12,6 +12,7 @@ from studio import inputs
 EVERYTHING: Final = "everything"
 STROKES: Final = "strokes"
 MASK: Final = "mask"
+REGION: Final = "region"  # the mask where there is one; the request knows whether it needs one
 
 EMPTY: Final = "Paint something first, or drop a picture on the canvas."
 NO_MASK: Final = "Paint a mask where the picture may change, or let it change everywhere."
@@ -49,16 +50,22 @@ def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
         if painted is None:
             raise ValueError(NO_STROKES)
         return Guide(image, _around(painted.getchannel("A")))
-    if only == MASK:
-        if sketch.mask is None:
-            raise ValueError(NO_MASK)
-        mask = _fit(inputs.mask(sketch.mask), image.size, "mask")
-        if not mask.getbbox():
+    if only in (MASK, REGION):
+        mask = _mask(sketch, image.size)
+        if mask is None and only == MASK:
             raise ValueError(NO_MASK)
         return Guide(image, mask)
     if only != EVERYTHING:
         raise ValueError("The picture may change everywhere, around the strokes, or in the mask.")
     return Guide(image, None)
+
+
+def _mask(sketch: Sketch, size: tuple[int, int]) -> Image.Image | None:
+    """The mask at the picture's size, or None where nothing is masked."""
+    if sketch.mask is None:
+        return None
+    mask = _fit(inputs.mask(sketch.mask), size, "mask")
+    return mask if mask.getbbox() else None
 
 
 def given(image: Image.Image, mask: Image.Image | None) -> Guide:

@@ -149,10 +149,9 @@ def _card() -> dict[str, object]:
         "defaults": {
             "num_inference_steps": 20,
             "guidance_scale": 3.0,
-            "strength": 0.6,
             "scheduler": "ddim",
+            "paint": {"strength": 0.6},
         },
         "vocabulary": chips(),
         "swatches": swatches(),
-        "examples": "examples/paint.json",
     }

@@ -1,31 +1,29 @@
 """Paint: strokes and words on the left, the picture they become on the right (SDEdit)."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from components.actions import Actions, ModelFacts, Towards
+from components.actions import ModelFacts, Painting, Towards
 from components.canvas import Canvas, canvas, read
 from components.examples import Example, examples
-from components.form import Form, form
+from components.form import Form, defaults_of, form
 from components.memory import remember
 from components.notice import notice
 from components.run import Run, run
 from components.seed import Seed, next_seed, seed
 from components.served import cached
-from components.stage import Result, Stage, Update, stage
+from components.stage import Result, Stage, Update, result_at, stage
 from components.traffic import AT_ONCE
-from components.words import chips, name_unknown
+from components.words import box_of, chips, words
 from pipelines.request import Request
 
 KEY = "paint"
-WORDS = f"words-{KEY}"  # the id of the box
 PLACEHOLDER = "Say what it is: a red house on a meadow at sunset"
 EMPTY = "Your picture appears here. Paint a few strokes, say in words what they are, and press Run."
 ONLY = {"everything": "everything", "around my strokes": "strokes", "the mask": "mask"}
@@ -51,7 +49,8 @@ class Paint:
     run: Run
     search: gr.State  # (low, high): where the strength that is searched for must lie
     defaults: Mapping[str, Any]
-    actions: Actions
+    actions: Painting
+    invitation: str = "Paint on this result"  # in other tabs
 
     @property
     def stage(self) -> Stage:
@@ -76,7 +75,7 @@ class Paint:
         """Run once more with the result's seed, halfway to the end of what is left to search."""
         values = self.form.values(sent)
         values.pop("lock")
-        shown = _on_the_plate(sent[self.stage.results], sent[self.stage.chosen])
+        shown = result_at(sent[self.stage.results], sent[self.stage.chosen])
         start = values["strength"] if shown.strength is None else shown.strength
         low, high = sent[self.search]
         strength, low, high = self.actions.halve(start, low, high, towards)
@@ -88,7 +87,7 @@ class Paint:
 
     def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
         """The result becomes the picture to paint on; a mask stays."""
-        picture = cached(Path(_on_the_plate(results, chosen).path))
+        picture = cached(Path(result_at(results, chosen).path))
         return self.canvas.show(picture=picture, keep=["mask"])
 
     def to_strokes(self, sent: object) -> tuple[Any, str]:
@@ -109,9 +108,9 @@ class Paint:
         }
 
 
-def paint(request_type: type[Request], model: ModelFacts, actions: Actions) -> Paint:
+def paint(request_type: type[Request], model: ModelFacts, actions: Painting) -> Paint:
     """Build the tab where the caller stands in the layout."""
-    defaults = {**_defaults(request_type), **model.defaults}
+    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):
@@ -120,9 +119,9 @@ def paint(request_type: type[Request], model: ModelFacts, actions: Actions) -> P
                 turn = gr.Button("Turn this picture into strokes", size="sm", scale=0)
             refused = notice("strokes-refused")
             with gr.Column(elem_classes="pt-dock"):
-                given, button = _words(request_type, actions, defaults)
+                given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
             if model.vocabulary:
-                chips(WORDS, model.vocabulary)
+                chips(box_of(KEY), model.vocabulary)
             given |= _how_far(request_type, defaults)
             with gr.Accordion("More", open=False, elem_classes="pt-more"):
                 sweep = gr.Checkbox(
@@ -134,30 +133,20 @@ def paint(request_type: type[Request], model: ModelFacts, actions: Actions) -> P
                 chance = seed(request_type, defaults)
         with gr.Column(elem_classes="pt-get", min_width=320):
             plate = stage(KEY, EMPTY, model.size)
-            with plate.after:
-                paint_on, closer, further = _go_on()
+            with plate.onward:
+                paint_on = gr.Button("Paint on this result", size="md", min_width=0)
+                closer = gr.Button("Closer to my strokes", size="md", min_width=0)
+                further = gr.Button("More realistic", size="md", min_width=0)
     with button:
         action = run(KEY, plate, actions)
     fields = given | rest | chance.form
     tab = Paint(paper, fields, chance, action, gr.State(WHOLE), defaults, actions)
     with shelf:
-        examples(model.examples, tab.fill, [paper.component, *tab.form.widgets.values()])
+        examples(
+            model.examples.get(KEY, ()), tab.fill, [paper.component, *tab.form.widgets.values()]
+        )
     _wire(tab, turn, refused, paint_on, closer, further)
     return tab
-
-
-def _words(
-    request_type: type[Request], actions: Actions, defaults: Mapping[str, Any]
-) -> tuple[Form, gr.Column]:
-    """The box for the words, and beside it the place of the button that runs them."""
-    line = notice("words-heard")
-    with gr.Row(elem_classes="pt-say", equal_height=True):
-        words = form(request_type, ["prompt"], defaults, explained=False)
-        button = gr.Column(scale=0, min_width=0, elem_classes="pt-go")
-    box = cast(gr.Textbox, words.widgets["prompt"])
-    box.elem_id, box.placeholder = WORDS, PLACEHOLDER
-    name_unknown(box, actions.check_words, line)
-    return words, button
 
 
 def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
@@ -168,14 +157,6 @@ def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
         list(ONLY.items()), value="everything", label="Change only", elem_classes="pt-only"
     )
     return strength | Form({"only": only})
-
-
-def _go_on() -> tuple[gr.Button, gr.Button, gr.Button]:
-    with gr.Row(elem_classes="pt-next"):
-        paint_on = gr.Button("Paint on this result", size="md", min_width=0)
-        closer = gr.Button("Closer to my strokes", size="md", min_width=0)
-        further = gr.Button("More realistic", size="md", min_width=0)
-    return paint_on, closer, further
 
 
 def _wire(
@@ -201,14 +182,3 @@ def _wire(
         js=paper.js,
         **AT_ONCE,
     )
-
-
-def _on_the_plate(results: list[Result], chosen: int) -> Result:
-    """The result that is looked at; `chosen` comes from the page, so it may be anything."""
-    if not results:
-        raise ValueError("There is no result to go on from. Press Run first.")
-    return results[min(chosen, len(results) - 1)]
-
-
-def _defaults(request_type: type[Request]) -> dict[str, Any]:
-    return {each.name: each.default for each in dataclasses.fields(request_type)}

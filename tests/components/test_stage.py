@@ -93,7 +93,8 @@ def test_a_result_is_served_byte_for_byte_under_a_name_to_keep(
 def test_the_page_may_go_on_from_what_the_session_keeps(plate: Stage, finished: Finished) -> None:
     updates = plate.show(finished)
     kept = [
-        Result(str(path), seed, 0.7) for path, seed in zip(finished.images, (5, 6), strict=True)
+        Result(str(path), seed, 0.7, number)
+        for number, (path, seed) in enumerate(zip(finished.images, (5, 6), strict=True), start=1)
     ]
     assert updates[plate.results] == kept
     assert updates[plate.chosen] == 0
@@ -127,6 +128,32 @@ def test_what_the_model_did_not_hear_is_said(plate: Stage, finished: Finished) -
         "Unknown to this model, so not in the picture: zeppelin. "
         "Beyond the length this model reads: far away. DPM++ ran."
     )
+
+
+def test_candidates_stand_by_rank_and_keep_their_names(plate: Stage, finished: Finished) -> None:
+    notes = {
+        "ranking": [1, 0],
+        "agreement": [0.21, 0.28],
+        "changed_inside": [0.5, 0.971],
+        "changed_outside": [0, 1],
+    }
+    updates = plate.show(Finished("e", finished.images, (5, 6), None, (), notes))
+    best, second = updates[plate.plate]["pictures"]
+    assert [each.seed for each in updates[plate.results]] == [6, 5]
+    assert Path(best["file"]["path"]).name == "pentimento-e-2.png"
+    assert (best["label"], second["label"]) == ("agreement 0.28", "agreement 0.21")
+    assert best["truth"] == "Changed inside the mask: 97 %, outside: 1 pixel."
+    assert second["truth"] == "Changed inside the mask: 50 %, outside: 0 pixels."
+
+
+@pytest.mark.parametrize("ranking", [[0], [0, 0], [1, 2], None])
+def test_what_ranks_not_every_picture_ranks_none(
+    plate: Stage, finished: Finished, ranking: Any
+) -> None:
+    event = Finished("e", finished.images, (5, 6), None, (), {"ranking": ranking})
+    updates = plate.show(event)
+    assert [each.seed for each in updates[plate.results]] == [5, 6]
+    assert updates[plate.plate]["pictures"][0]["truth"] == ""
 
 
 def test_everything_shown_is_among_the_outputs(plate: Stage, finished: Finished) -> None:

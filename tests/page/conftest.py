@@ -29,6 +29,13 @@ def serving(app: Any, listener: socket.socket) -> Generator[None]:
     thread.join(timeout=20)
 
 
+@contextmanager
+def served_at(app: Any) -> Generator[str]:
+    """The app at a port of its own; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving(app, listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
 @pytest.fixture(scope="module")
 def pretend(tmp_path_factory: pytest.TempPathFactory) -> Pretend:
     return Pretend(tmp_path_factory.mktemp("pretend"))
@@ -50,8 +57,8 @@ def pretend_url(pretend: Pretend) -> Iterator[str]:
         run_history=False,
         footer_links=[],
     )
-    with socket.create_server(("127.0.0.1", 0)) as listener, serving(app, listener):
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/studio/"
+    with served_at(app) as url:
+        yield f"{url}studio/"
 
 
 @pytest.fixture
@@ -59,9 +66,9 @@ def opened(browser: Any) -> Iterator[Open]:
     """Opens pages, each in a browser of its own; at the end none may have had a script error."""
     painters: list[Painter] = []
 
-    def open_page(url: str, **context: Any) -> Painter:
+    def open_page(url: str, tab: str = "Paint", **context: Any) -> Painter:
         settings = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, **context}
-        painters.append(Painter(browser.new_context(**settings).new_page(), url))
+        painters.append(Painter(browser.new_context(**settings).new_page(), url, tab))
         return painters[-1]
 
     yield open_page

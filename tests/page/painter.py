@@ -1,14 +1,15 @@
-"""Somebody at the Paint page: draws with the mouse, presses buttons, and looks at what comes."""
+"""Somebody at a tab of the page: draws with the mouse, presses buttons, and looks at what comes."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 HOUSE = (((0.3, 0.62), (0.7, 0.62)), ((0.42, 0.45), (0.58, 0.45), (0.58, 0.56)))
 
-MARKS = """() => {
-  const layer = document.querySelector("#canvas-paint .pm-strokes");
+MARKS = """selector => {
+  const layer = document.querySelector(selector);
   const { data } = layer.getContext("2d").getImageData(0, 0, layer.width, layer.height);
   return data.filter((value, i) => i % 4 === 3 && value > 0).length;
 }"""
@@ -22,10 +23,10 @@ CUT_OFF = """() => [...document.querySelectorAll(".gradio-container .wrap *")].f
 
 
 class Painter:
-    """One page in a browser. `errors` collects what went wrong in its scripts."""
+    """One page in a browser, at one tab. `errors` collects what went wrong in its scripts."""
 
-    def __init__(self, page: Any, url: str) -> None:
-        self.page = page
+    def __init__(self, page: Any, url: str, tab: str = "Paint") -> None:
+        self.page, self.tab = page, tab
         self.errors: list[str] = []
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -34,9 +35,27 @@ class Painter:
 
     def ready(self) -> None:
         """Until the page can be used, after a reload as well."""
-        self.page.wait_for_selector("#canvas-paint canvas")
-        self.page.wait_for_selector("#stage-paint .pt-plate")
-        self.page.wait_for_selector("#run-paint")
+        self.turn_to(self.tab)
+        self.page.wait_for_selector(f"#canvas-{self.key} [data-ready]")
+        self.page.wait_for_selector(f"#stage-{self.key} .pt-plate")
+        self.page.wait_for_selector(f"#run-{self.key}")
+
+    def turn_to(self, tab: str) -> None:
+        self.tab = tab
+        self.page.get_by_role("tab", name=tab, exact=True).click()
+
+    @property
+    def key(self) -> str:
+        return self.tab.lower()
+
+    @property
+    def room(self) -> Any:
+        """All that belongs to the tab."""
+        return self.page.locator(f"#tab-{self.key}")
+
+    @property
+    def canvas(self) -> Any:
+        return self.page.locator(f"#canvas-{self.key} .pm-canvas")
 
     def reload(self) -> None:
         self.page.reload()
@@ -46,7 +65,7 @@ class Painter:
 
     def paint(self, lines: Any = HOUSE) -> None:
         """Draw lines, their points in fractions of the sheet."""
-        sheet = self.page.locator("#canvas-paint .pm-page")
+        sheet = self.canvas.locator(".pm-page")
         sheet.scroll_into_view_if_needed()
         box = sheet.bounding_box()
         for line in lines:
@@ -57,28 +76,36 @@ class Painter:
                 self.page.mouse.move(*point, steps=6)
             self.page.mouse.up()
 
+    def open_picture(self, path: Path) -> None:
+        """Choose a file for the canvas, and wait until it is there."""
+        self.canvas.get_by_label("Picture file").set_input_files(path)
+        self.page.wait_for_function(
+            "key => document.querySelector(`#canvas-${key} .pm-canvas`).dataset.empty !== 'true'",
+            arg=self.key,
+        )
+
     def write(self, words: str) -> None:
         self.words.fill(words)
         self.words.blur()
 
     @property
     def words(self) -> Any:
-        return self.page.locator("#words-paint textarea")
+        return self.page.locator(f"#words-{self.key} textarea")
 
     @property
     def run(self) -> Any:
-        return self.page.locator("#run-paint")
+        return self.page.locator(f"#run-{self.key}")
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def more(self) -> None:
-        self.page.locator(".pt-more .label-wrap").click()
-        self.page.get_by_label("Keep this seed").wait_for()
+        self.room.locator(".pt-more .label-wrap").click()
+        self.room.get_by_label("Keep this seed").wait_for()
 
     def number(self, label: str, value: float) -> None:
         """Type into the number that belongs to a slider."""
-        box = self.page.get_by_label(f"number input for {label}")
+        box = self.room.get_by_label(f"number input for {label}", exact=True)
         box.fill(str(value))
         box.press("Tab")
 
@@ -86,7 +113,7 @@ class Painter:
 
     @property
     def stage(self) -> Any:
-        return self.page.locator("#stage-paint .pt-stage")
+        return self.page.locator(f"#stage-{self.key} .pt-stage")
 
     @property
     def caption(self) -> str:
@@ -104,9 +131,10 @@ class Painter:
     def until(self, *phases: str) -> str:
         """Wait until the stage is in one of these phases; returns it."""
         handle = self.page.wait_for_function(
-            "phases => { const at = document.querySelector('#stage-paint .pt-stage').dataset.phase;"
+            "([key, phases]) => {"
+            " const at = document.querySelector(`#stage-${key} .pt-stage`).dataset.phase;"
             " return phases.includes(at) && at; }",
-            arg=list(phases),
+            arg=[self.key, list(phases)],
         )
         return handle.json_value()
 
@@ -120,8 +148,9 @@ class Painter:
     def until_shown(self, pattern: str) -> None:
         """Wait until the plate's picture has a source that matches."""
         self.page.wait_for_function(
-            "pattern => new RegExp(pattern).test(document.querySelector('.pt-now').src)",
-            arg=pattern,
+            "([key, pattern]) =>"
+            " new RegExp(pattern).test(document.querySelector(`#stage-${key} .pt-now`).src)",
+            arg=[self.key, pattern],
         )
 
     def picture(self, image: str = ".pt-now") -> Image.Image:
@@ -131,12 +160,15 @@ class Painter:
         assert response.ok, response.status
         return Image.open(io.BytesIO(response.body())).convert("RGB")
 
-    def marks(self) -> int:
-        """How many pixels of the strokes layer are painted."""
-        return self.page.evaluate(f"({MARKS})()")
+    def marks(self, layer: str = "strokes") -> int:
+        """How many pixels of a layer are painted."""
+        return self.page.evaluate(MARKS, f"#canvas-{self.key} .pm-{layer}")
 
-    def until_marks(self, count: int) -> None:
-        self.page.wait_for_function(f"count => ({MARKS})() === count", arg=count)
+    def until_marks(self, count: int, layer: str = "strokes") -> None:
+        self.page.wait_for_function(
+            f"([selector, count]) => ({MARKS})(selector) === count",
+            arg=[f"#canvas-{self.key} .pm-{layer}", count],
+        )
 
     def cut_off(self) -> list[str]:
         """What stands beyond the window's right edge and cannot be scrolled into it."""

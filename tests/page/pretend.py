@@ -16,13 +16,14 @@ from typing import Annotated, Any
 import gradio as gr
 from PIL import Image, ImageDraw, ImageFilter
 
-from components.actions import Actions, ModelFacts, Towards
-from components.canvas import Sketch
+from components.actions import Masking, ModelFacts, Painting, Towards
+from components.canvas import Region, Sketch
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.page import page
 from components.tabs.paint import paint
+from components.tabs.replace import SIDES, replace
 from components.theme import CSS, HEAD, THEME
-from pipelines.request import Range, Request
+from pipelines.request import Choice, Range, Request
 
 SIZE = 256
 SWEEP = (0.3, 0.5, 0.7, 0.9)
@@ -42,13 +43,31 @@ EXAMPLES = ("House at noon", "Sunset", "Night", "Dawn", "Blue boat", "Yellow tow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Painting(Request):
+class Strokes(Request):
     """The fields of SDEdit that the form shows, without its torch."""
 
     strength: Annotated[float, Range(0.0, 1.0, 0.01, "Strength")] = 0.7
     eta: Annotated[float, Range(0.0, 1.0, 0.05, "Eta", "DDIM only.")] = 0.0
     repeats: Annotated[int, Range(1, 8, 1, "Repeats", "Each pass starts from the former.")] = 1
     num_images: Annotated[int, Range(1, 8, 1, "Pictures", "Variations, seeds in a row.")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replacing(Request):
+    """The fields of Blended that the form shows, without its torch."""
+
+    strength: Annotated[float, Range(0.0, 1.0, 0.01, "Strength")] = 1.0
+    num_images: Annotated[int, Range(1, 8, 1, "Candidates", "To choose from.")] = 1
+    grow: Annotated[int, Range(-64, 64, 1, "Grow")] = 0
+    feather: Annotated[int, Range(0, 64, 1, "Softness")] = 8
+    shrink_steps: Annotated[int, Range(0, 4, 1, "Shrinking", "For thin masks.")] = 0
+    background: Annotated[str, Choice({"paste": "paste", "none": "none"}, "Background")] = "paste"
+    crop: Annotated[str, Choice({"auto": "automatic", "off": "off"}, "Crop")] = "auto"
+    left: Annotated[int, Range(0, 1024, 1, "Left")] = 0
+    top: Annotated[int, Range(0, 1024, 1, "Top")] = 0
+    right: Annotated[int, Range(0, 1024, 1, "Right")] = 0
+    bottom: Annotated[int, Range(0, 1024, 1, "Bottom")] = 0
+    eta: Annotated[float, Range(0.0, 1.0, 0.05, "Eta", "DDIM only.")] = 0.0
 
 
 @dataclass
@@ -69,6 +88,7 @@ class Pretend:
     go: threading.Event = field(default_factory=threading.Event)
     begun: int = 0
     watched: list[str] = field(default_factory=list)
+    outlines: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -78,10 +98,29 @@ class Pretend:
         return f"job-{self.begun}"
 
     @property
-    def actions(self) -> Actions:
-        return Actions(
-            self.start, self.watch, self.stop, self.check_words, self.to_strokes, self.halve
-        )
+    def painting(self) -> Painting:
+        shared = (self.start, self.watch, self.stop, self.check_words)
+        return Painting(*shared, self.to_strokes, self.halve)
+
+    @property
+    def masking(self) -> Masking:
+        shared = (self.start_masked, self.watch, self.stop, self.check_words)
+        return Masking(*shared, self.outline)
+
+    def start_masked(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> str:
+        if sketch.mask is None and not any(values[side] for side in SIDES):
+            raise ValueError("Paint a mask over what is to change.")
+        return self.start(sketch, values, visitor)
+
+    def outline(self, region: Region, grow: int, feather: int) -> dict[str, Any]:
+        """The box of the mask, by as much larger as the mask is to grow."""
+        if region.mask is None:
+            return {}
+        with Image.open(region.mask) as mask:
+            x, y, right, bottom = mask.convert("L").getbbox() or (0, 0, 0, 0)
+        self.outlines.append((grow, feather))
+        corners = [(x, y), (right, y), (right, bottom), (x, bottom)]
+        return {"edge": [[(a - grow if a == x else a + grow, b) for a, b in corners]]}
 
     def start(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> str:
         if sketch.strokes is None and sketch.picture is None:
@@ -154,14 +193,25 @@ class Pretend:
     def _finished(self, name: str, before: Image.Image, frames: tuple[Path, ...]) -> Finished:
         folder, values = self.folder / name, self.jobs[name].values
         before.save(folder / "before.png")
-        swept = values["sweep"]
+        swept = values.get("sweep", False)
         strengths = SWEEP if swept else (values["strength"],) * values["num_images"]
         seeds = tuple(values["seed"] + (0 if swept else n) for n in range(len(strengths)))
         images = tuple(folder / f"{number}.png" for number in range(len(strengths)))
+        mask = self.jobs[name].sketch.mask if "crop" in values else None
         for path, seed, strength in zip(images, seeds, strengths, strict=True):
-            Image.blend(before, landscape(seed), strength).save(path)
+            result = Image.blend(before, landscape(seed), strength)
+            if mask is not None:
+                with Image.open(mask) as region:
+                    result = Image.composite(
+                        result, before, region.convert("L").resize(before.size)
+                    )
+            result.save(path)
         unknown = [word for word in values["prompt"].split() if word not in KNOWN]
         notes = {"strengths": list(strengths), "unknown_words": unknown}
+        if mask is not None:
+            rows = range(len(images))
+            notes |= {"ranking": [*reversed(rows)], "agreement": [0.2 + 0.01 * n for n in rows]}
+            notes |= {"changed_inside": [0.97] * len(rows), "changed_outside": [0] * len(rows)}
         return Finished(name, images, seeds, folder / "before.png", frames, notes, 1.5)
 
 
@@ -205,14 +255,20 @@ def coarse(picture: Image.Image) -> Image.Image:
 
 
 def facts(folder: Path) -> ModelFacts:
-    examples: list[dict[str, Any]] = []
+    painted: list[dict[str, Any]] = []
+    masked: list[dict[str, Any]] = []
+    mask = folder / "example-mask.png"
+    region = Image.new("L", (SIZE, SIZE))
+    region.paste(255, (50, 110, 180, 210))
+    region.save(mask)
     for number, name in enumerate(EXAMPLES):
         path = folder / f"example-{number}.png"
+        words = {"prompt": "a red house on a meadow at sunset", "seed": number}
         coarse(landscape(number)).save(path)
-        words = "a red house on a meadow at sunset"
-        examples.append(
-            {"name": name, "image": str(path), "prompt": words, "strength": 0.6, "seed": number}
-        )
+        painted.append({"name": name, "image": str(path), "strength": 0.6, **words})
+        path = folder / f"picture-{number}.png"
+        landscape(number).save(path)
+        masked.append({"name": name, "image": str(path), "mask": str(mask), "grow": 3, **words})
     return ModelFacts(
         name="Postcard",
         device="cpu",
@@ -220,15 +276,18 @@ def facts(folder: Path) -> ModelFacts:
         defaults={"num_inference_steps": 20, "guidance_scale": 4.0},
         vocabulary=VOCABULARY,
         swatches=list(SWATCHES.items()),
-        examples=examples,
+        examples={"paint": painted, "replace": masked},
     )
 
 
 def build(pretend: Pretend) -> gr.Blocks:
     model = facts(pretend.folder)
-    tab = ("Paint", "SDEdit", partial(paint, Painting, model, pretend.actions))
+    tabs = [
+        ("Paint", "SDEdit", partial(paint, Strokes, model, pretend.painting)),
+        ("Replace", "Blended", partial(replace, Replacing, model, pretend.masking)),
+    ]
     about = "Paint a few strokes, say what they are, and watch them become a picture."
-    return page("Pentimento", about, model, [tab])
+    return page("Pentimento", about, model, tabs)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_a_job_that_the_studio_forgot_is_no_news(painter: Painter, pretend: Pret
 
 def test_unknown_words_are_named_and_never_read_as_html(painter: Painter) -> None:
     painter.write("a zeppelin <img/src=x/onerror=window.broken=1>")
-    line = painter.page.locator("#words-heard p")
+    line = painter.page.locator("#heard-paint p")
     line.wait_for()
     assert line.inner_text().startswith("2 words are unknown to this model: zeppelin, <img")
     assert painter.page.evaluate("window.broken") is None
@@ -152,11 +152,11 @@ def test_unknown_words_are_named_and_never_read_as_html(painter: Painter) -> Non
 def test_a_chip_writes_its_word_where_the_caret_is(painter: Painter) -> None:
     painter.words.fill("a at sunset")
     painter.words.evaluate("box => box.setSelectionRange(1, 1)")
-    painter.page.locator(".pt-chip", has_text="house").first.click()
+    painter.room.locator(".pt-chip", has_text="house").first.click()
     assert painter.words.input_value() == "a house at sunset"
     painter.press("Colours")
     painter.words.evaluate("box => box.setSelectionRange(1, 1)")
-    painter.page.locator(".pt-chip", has_text="red").click()
+    painter.room.locator(".pt-chip", has_text="red").click()
     assert painter.words.input_value() == "a red house at sunset"
 
 
@@ -164,7 +164,7 @@ def test_an_example_fills_the_canvas_and_the_form(painter: Painter, pretend: Pre
     assert len(EXAMPLES) >= 6
     painter.more()
     painter.number("Repeats", 3)
-    painter.page.locator(".pt-examples button", has_text=EXAMPLES[2]).click()
+    painter.room.locator(".pt-examples button", has_text=EXAMPLES[2]).click()
     painter.page.wait_for_function("document.querySelector('#words-paint textarea').value !== ''")
     painter.until_marks(256 * 256)
     values = finished(painter, pretend).values
@@ -259,10 +259,7 @@ def test_a_picture_is_turned_into_strokes(painter: Painter, pretend: Pretend) ->
     assert refused.inner_text() == "Drop a picture on the canvas first."
     path = pretend.folder / "photo.png"
     landscape(1).save(path)
-    painter.page.locator("#canvas-paint input[type=file]").first.set_input_files(path)
-    painter.page.wait_for_function(
-        "document.querySelector('#canvas-paint .pm-canvas').dataset.empty !== 'true'"
-    )
+    painter.open_picture(path)
     painter.press("Turn this picture into strokes")
     painter.until_marks(256 * 256)
     refused.wait_for(state="hidden")

@@ -54,7 +54,7 @@ def test_strokes_become_a_picture_while_one_watches(painter: Painter) -> None:
     picture = painter.picture()
     assert picture.size == (256, 256)
     assert ImageChops.difference(picture, painter.picture(".pt-before")).getbbox() is not None
-    assert len(painter.page.locator(".pt-frames img").all()) > 10
+    assert len(painter.room.locator(".pt-frames img").all()) > 10
 
 
 def test_stop_frees_the_device_and_keeps_the_strokes(painter: Painter) -> None:
@@ -105,7 +105,7 @@ def test_an_empty_canvas_is_answered_with_a_sentence(painter: Painter) -> None:
 
 def test_unknown_words_are_named_before_and_after(painter: Painter) -> None:
     painter.write("a zeppelin")
-    line = painter.page.locator("#words-heard p")
+    line = painter.page.locator("#heard-paint p")
     line.wait_for()
     assert line.inner_text() == "1 word is unknown to this model: zeppelin."
     painter.paint()
@@ -118,10 +118,7 @@ def test_only_the_mask_changes(painter: Painter, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     Image.fromarray(noise).save(photo)
-    painter.page.locator("#canvas-paint input[type=file]").first.set_input_files(photo)
-    painter.page.wait_for_function(
-        "document.querySelector('#canvas-paint .pm-canvas').dataset.empty !== 'true'"
-    )
+    painter.open_picture(photo)
     painter.press("Mask")
     painter.paint((((0.2, 0.2), (0.4, 0.2)),))
     painter.page.get_by_label("the mask").check()
@@ -134,7 +131,7 @@ def test_only_the_mask_changes(painter: Painter, tmp_path: Path) -> None:
 
 
 def test_the_examples_fill_the_page_and_run(painter: Painter) -> None:
-    buttons = painter.page.locator(".pt-examples button")
+    buttons = painter.room.locator(".pt-examples button")
     if buttons.count() == 0:
         pytest.skip("the embedded model has no examples yet")
     assert buttons.count() >= 6
@@ -145,7 +142,7 @@ def test_the_examples_fill_the_page_and_run(painter: Painter) -> None:
             "former => document.querySelector('#words-paint textarea').value !== former",
             arg=former,
         )
-        assert painter.page.locator("#words-heard p").is_hidden()  # it knows its own words
+        assert painter.page.locator("#heard-paint p").is_hidden()  # it knows its own words
     painter.run.click()
     painter.until("done")
 

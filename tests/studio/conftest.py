@@ -40,14 +40,13 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     port = listener.getsockname()[1]
     settings = replace(Settings.read(["--port", str(port), "--data", str(data)], {}), **named)
     data.mkdir(parents=True, exist_ok=True)
-    (paint,) = entries()
-    toy = replace(paint, method=_method)
+    toys = [replace(each, method=_method) for each in entries()]
     started = threading.Event()
     leave: list[Callable[[], None]] = []
 
     async def run() -> None:  # built inside its loop: Gradio makes loops where there is none
         config = uvicorn.Config(
-            create(settings, pretend.models(data), [toy]),
+            create(settings, pretend.models(data), toys),
             log_level="error",
             access_log=False,
             timeout_graceful_shutdown=1,

@@ -27,37 +27,46 @@ def test_facts_of_a_folder_that_says_nothing(tmp_path: Path) -> None:
 
 
 def test_facts_of_a_folder_that_says_all(tmp_path: Path) -> None:
-    put(tmp_path, "examples/barn.png", "picture")
     told = {
         "title": "Postcard",
         "size": 256,
         "defaults": {"strength": 0.6},
         "vocabulary": {"Colours": ["red", "blue"]},
         "swatches": ["#3e86d6", ["grass", "#48c038"], "url(evil)", ["x", "y", "z"], 7],
-        "examples": [
-            {"name": "Barn", "image": "examples/barn.png", "prompt": "a barn"},
-            {"name": "Gone", "image": "examples/gone.png"},
-            {"name": "None"},
-        ],
     }
     put(tmp_path, "studio.json", told)
     facts = models(tmp_path).facts()
     assert (facts.name, facts.size, facts.defaults) == ("Postcard", 256, {"strength": 0.6})
     assert facts.vocabulary == {"Colours": ["red", "blue"]}
     assert facts.swatches == [("#3e86d6", "#3e86d6"), ("grass", "#48c038")]
-    (example,) = facts.examples
-    assert example["prompt"] == "a barn" and Path(example["image"]).is_absolute()
 
 
-def test_examples_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
-    put(tmp_path, "shared/barn.png", "picture")
-    put(tmp_path, "shared/paint.json", [{"name": "Barn", "image": "barn.png", "seed": 3}])
-    put(tmp_path, "model/studio.json", {"examples": "../shared/paint.json"})
-    (example,) = models(tmp_path / "model").facts().examples
-    assert example["seed"] == 3
-    assert Path(example["image"]) == (tmp_path / "shared" / "barn.png").resolve()
-    put(tmp_path, "model/studio.json", {"examples": "../shared/none.json"})
-    assert models(tmp_path / "model").facts().examples == []
+def test_each_tab_has_the_examples_whose_files_are_all_there(tmp_path: Path) -> None:
+    put(tmp_path, "examples/barn.png", "picture")
+    put(tmp_path, "examples/barn-mask.png", "mask")
+    listed = [
+        {"name": "Barn", "image": "barn.png", "prompt": "a barn"},
+        {"name": "Masked", "image": "barn.png", "mask": "barn-mask.png"},
+        {"name": "Gone", "image": "gone.png"},
+        {"name": "Half", "image": "barn.png", "mask": "gone.png"},
+        {"name": "Odd", "image": "barn.png", "mask": 7},
+        {"name": "None"},
+        "no example",
+    ]
+    put(tmp_path, "examples/replace.json", listed)
+    put(tmp_path, "examples/paint.json", "{")
+    examples = models(tmp_path).facts().examples
+    assert [each["name"] for each in examples["replace"]] == ["Barn", "Masked"]
+    assert Path(examples["replace"][1]["mask"]) == (tmp_path / "examples/barn-mask.png").resolve()
+    assert examples["paint"] == [] and "compare" not in examples
+
+
+def test_defaults_are_for_all_tabs_or_for_one(tmp_path: Path) -> None:
+    told = {"num_inference_steps": 20, "strength": 1.0, "paint": {"strength": 0.6}}
+    put(tmp_path, "studio.json", {"defaults": told})
+    facts = models(tmp_path).facts()
+    assert facts.defaults_for("paint") == {"num_inference_steps": 20, "strength": 0.6}
+    assert facts.defaults_for("replace") == {"num_inference_steps": 20, "strength": 1.0}
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"text"', "\x00", '{"swatches": 3, "examples": 1}'])

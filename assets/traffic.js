@@ -1,0 +1,59 @@
+/*
+ * A mend of Gradio 6.31's client: an event that joins the queue while the page's stream is closing
+ * is run, and never heard of.
+ *
+ * The server ends the stream when its last event has; the client opens another when an event has
+ * joined and none is open. If the answer to a join overtakes the end of the old stream, the client
+ * still takes that one for open, and nobody listens. So while there is a stream, the answer waits
+ * until the stream has spoken of the event (it lives), or has ended (the client will open one).
+ * What the client hears of an event before the answer, it keeps for it.
+ */
+(() => {
+  "use strict";
+  if (window.pentimentoTraffic) return;
+  window.pentimentoTraffic = true;
+
+  const PATIENCE = 2000; // ms; a stream that says nothing for longer has other troubles
+  const ask = window.fetch.bind(window);
+  let streams = 0;
+  let heard = ""; // the last part of what the streams said
+  let waiting = []; // [whether it may go on, its resolve]
+
+  const news = () => {
+    waiting = waiting.filter(([may, go]) => !may() || go());
+  };
+
+  async function listen(stream) {
+    const words = new TextDecoder();
+    streams += 1;
+    try {
+      const reader = stream.getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        heard = (heard + words.decode(part.value, { stream: true })).slice(-65536);
+        news();
+      }
+    } catch {
+      // the client has let it go
+    }
+    setTimeout(() => { // the client has read the end by then as well
+      streams -= 1;
+      news();
+    });
+  }
+
+  window.fetch = async (target, options) => {
+    const address = String(target.url ?? target);
+    const answer = await ask(target, options);
+    if (answer.ok && /\/queue\/data\b/.test(address)) {
+      listen(answer.clone().body);
+    } else if (answer.ok && streams && /\/queue\/join\b/.test(address)) {
+      const { event_id: event } = await answer.clone().json();
+      await new Promise((go) => {
+        waiting.push([() => !streams || heard.includes(event), go]);
+        setTimeout(go, PATIENCE);
+        news();
+      });
+    }
+    return answer;
+  };
+})();

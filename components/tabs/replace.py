@@ -1,0 +1,236 @@
+"""Replace: a mask and words on the left, candidates on the right (Blended Latent Diffusion)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from components.actions import Masking, ModelFacts
+from components.canvas import Canvas, Sketch, canvas, read, read_mask
+from components.examples import Example, examples
+from components.form import Form, defaults_of, form
+from components.memory import remember
+from components.notice import notice
+from components.run import Run, Sent, run
+from components.seed import Seed, next_seed, seed
+from components.served import cached
+from components.stage import Result, Stage, Update, index_of, result_at, stage
+from components.traffic import AT_ONCE
+from components.words import box_of, chips, words
+from pipelines.request import Request
+
+KEY = "replace"
+PLACEHOLDER = "Say what belongs there: a red house on a meadow at sunset"
+HINT = "Drop a picture here, or open one; then paint over what is to change"
+EMPTY = (
+    "The candidates appear here. Paint over a part of your picture, "
+    "say in words what belongs there, and press Run."
+)
+SHAPE = ("grow", "feather")
+SIDES = ("left", "top", "right", "bottom")
+MORE = (
+    "negative_prompt",
+    "background",
+    "crop",
+    "num_inference_steps",
+    "guidance_scale",
+    "shrink_steps",
+    "scheduler",
+    "eta",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What was on the canvas, and how far the frame was to grow, before a result was accepted."""
+
+    sketch: Sketch
+    sides: Mapping[str, Any]
+    accepted: str  # path of the result that is there instead
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """The tab's components, and what its buttons do."""
+
+    canvas: Canvas
+    form: Form
+    seed: Seed
+    run: Run
+    former: gr.State  # Former | None
+    refused: gr.HTML
+    defaults: Mapping[str, Any]
+    actions: Masking
+    invitation: str = "Replace in this result"  # in other tabs
+
+    @property
+    def stage(self) -> Stage:
+        return self.run.stage
+
+    def attach(self, page: gr.Blocks) -> None:
+        """What happens when the page loads: what was typed comes back, and so does the run."""
+        remember(page, self.form, KEY)
+        self.run.attach(page)
+
+    def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
+        """Run what is given; what the canvas held before an earlier result is let go."""
+        values = self.form.values(sent)
+        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
+        values |= {"seed": number, "only": "region"}
+        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
+        filled = {self.seed.number: number, self.seed.used: number, self.former: None}
+        return job, {**filled, self.refused: ""}
+
+    def accept(self, sent: Sent, event: gr.EventData) -> Update:
+        """The result becomes the canvas's picture, under the same mask; the frame has grown."""
+        try:
+            result = result_at(sent[self.stage.results], index_of(event))
+            sketch = read(sent[self.canvas.component])
+        except ValueError as refusal:
+            return {self.refused: str(refusal)}
+        values = self.form.values(sent)
+        sides = {name: values[name] for name in SIDES}
+        former: Former | None = sent[self.former]
+        if former is None:
+            former = Former(sketch, sides, result.path)
+        shown = self.canvas.show(
+            picture=cached(Path(result.path)), mask=_moved(sketch, sides, result), keep=["mask"]
+        )
+        return {
+            self.canvas.component: shown,
+            self.former: Former(former.sketch, former.sides, result.path),
+            self.refused: "",
+            **self.form.fill(dict.fromkeys(SIDES, 0)),
+        }
+
+    def discard(self, sent: Sent, event: gr.EventData) -> Update:
+        """Where the result was accepted, the former picture comes back; the mask stays."""
+        former: Former | None = sent[self.former]
+        result = result_at(sent[self.stage.results], index_of(event))
+        if former is None or former.accepted != result.path:
+            return {self.refused: ""}
+        before, grown = former.sketch, any(former.sides.values())
+        shown = self.canvas.show(
+            picture=before.picture,
+            strokes=before.strokes,
+            mask=before.mask if grown else None,
+            keep=[] if grown else ["mask"],
+        )
+        return {
+            self.canvas.component: shown,
+            self.former: None,
+            self.refused: "",
+            **self.form.fill(former.sides),
+        }
+
+    def outline(self, sent: object, grow: int, feather: int) -> Any:
+        """The mask as it will be used, drawn over the one that was painted."""
+        try:
+            region = read_mask(sent)
+            return self.canvas.outline(region, **self.actions.outline(region, grow, feather))
+        except ValueError:
+            return gr.skip()  # Run says why, when it matters
+
+    def fill(self, example: Example) -> Update:
+        """Everything as the example was made; what it does not name is as it was at first."""
+        layers = {name: example.get(name) for name in ("strokes", "mask")}
+        shown = self.canvas.show(
+            picture=cached(Path(example["image"])),
+            **{name: cached(Path(path)) for name, path in layers.items() if path},
+            keep=[],
+        )
+        return {
+            self.canvas.component: shown,
+            **self.form.fill({**self.defaults, **example}),
+        }
+
+
+def replace(request_type: type[Request], model: ModelFacts, actions: Masking) -> Replace:
+    """Build the tab where the caller stands in the layout."""
+    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
+    shelf = gr.Row(elem_classes="pt-shelf")
+    with gr.Row(elem_classes="pt-desk", equal_height=False):
+        with gr.Column(elem_classes="pt-give", min_width=320):
+            paper = canvas(
+                key=KEY,
+                swatches=model.swatches,
+                size=(model.size, model.size),
+                hint=HINT,
+                layer="mask",
+            )
+            with gr.Row(elem_classes="pt-shape"):
+                shape = form(request_type, SHAPE, defaults, explained=False)
+            refused = notice(f"refused-{KEY}")
+            with gr.Column(elem_classes="pt-dock"):
+                given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
+            if model.vocabulary:
+                chips(box_of(KEY), model.vocabulary)
+            given |= _how_far(request_type, defaults)
+            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+                rest = form(request_type, MORE, defaults)
+                gr.HTML("<p>Extend the frame, by pixels</p>", elem_classes="pt-group")
+                sides = form(request_type, SIDES, defaults, explained=False)
+                chance = seed(request_type, defaults)
+        with gr.Column(elem_classes="pt-get", min_width=320):
+            plate = stage(KEY, EMPTY, model.size, judged=True)
+    with button:
+        action = run(KEY, plate, actions)
+    fields = shape | given | rest | sides | chance.form
+    tab = Replace(paper, fields, chance, action, gr.State(None), refused, defaults, actions)
+    with shelf:
+        examples(model.examples.get(KEY, ()), tab.fill, [paper.component, *fields.widgets.values()])
+    _wire(tab)
+    return tab
+
+
+def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
+    with gr.Row(elem_classes="pt-shape"):
+        with gr.Column(elem_classes="pt-strength", min_width=200):
+            strength = form(request_type, ["strength"], defaults, explained=False)
+            gr.HTML(
+                "<span>what is there</span><span>the words alone</span>", elem_classes="pt-ends"
+            )
+        with gr.Column(min_width=200):
+            candidates = form(request_type, ["num_images"], defaults, explained=False)
+    return strength | candidates
+
+
+def _wire(tab: Replace) -> None:
+    stage, paper, widgets = tab.stage, tab.canvas, tab.form.widgets
+    inputs: set[Component] = {paper.component, *widgets.values(), tab.seed.used}
+    filled = [tab.seed.number, tab.seed.used, tab.former, tab.refused]
+    tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
+    judged: set[Component] = {stage.results, tab.former, *(widgets[name] for name in SIDES)}
+    changed = [paper.component, tab.former, tab.refused, *(widgets[name] for name in SIDES)]
+    given = judged | {paper.component} | set(widgets.values())
+    stage.plate.accept(tab.accept, given, changed, js=paper.js, **AT_ONCE)
+    stage.plate.discard(tab.discard, judged, changed, **AT_ONCE)
+    shaping: list[Any] = [widgets[name] for name in SHAPE]
+    drawn: dict[str, Any] = {
+        "fn": tab.outline,
+        "inputs": [paper.component, *shaping],
+        "outputs": paper.component,
+        "js": paper.mask_js,
+        "trigger_mode": "always_last",
+        **AT_ONCE,
+    }
+    paper.component.mask(**drawn)  # the canvas waits until the hand rests
+    gr.on([widget.change for widget in shaping], **drawn)
+
+
+def _moved(sketch: Sketch, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
+    """The mask where its picture now lies in a frame that has grown; None where it stays."""
+    if sketch.mask is None or not any(sides.values()):
+        return None
+    with Image.open(result.path) as picture, Image.open(sketch.mask) as mask:
+        left, top, right, bottom = (int(sides[name]) for name in SIDES)
+        inner = picture.width - left - right, picture.height - top - bottom
+        if min(inner) < 1:  # the sides are no longer those of the run
+            return None
+        moved = Image.new("L", picture.size)
+        moved.paste(mask.convert("L").resize(inner), (left, top))
+        return moved
