@@ -142,7 +142,7 @@ def _card() -> dict[str, object]:
     return {
         "title": "Postcard",
         "about": (
-            "Picture postcards of 256 pixels: a sky, mountains, a ground and one coloured thing. "
+            "Picture postcards of 256 pixels: a sky, mountains, a ground, a coloured thing or two. "
             "Small enough to run anywhere; it knows only the words below."
         ),
         "size": 256,
@@ -151,6 +151,7 @@ def _card() -> dict[str, object]:
             "guidance_scale": 3.0,
             "scheduler": "ddim",
             "paint": {"strength": 0.6},
+            "replace": {"feather": 3},  # things are some fifty pixels wide
         },
         "vocabulary": chips(),
         "swatches": swatches(),
