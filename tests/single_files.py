@@ -85,32 +85,50 @@ def write(path: Path, family: str, configs: Path, in_channels: int = 4, **extra:
     `extra` are further tensors. Keys of the result are "unet.…", "vae.…", "text_encoder.…".
     """
     torch.manual_seed(in_channels)
-    folder = configs / family
-    config = {**json.loads((folder / "unet/config.json").read_text()), "in_channels": in_channels}
-    unet = UNet2DConditionModel.from_config(config)
-    vae = AutoencoderKL.from_config(AutoencoderKL.load_config(str(folder / "vae")))
-    text = CLIPTextModel(CLIPTextConfig.from_pretrained(str(folder / "text_encoder")))
-    parts: dict[str, Any] = {"unet": unet, "vae": vae, "text_encoder": text}
-    first = text.state_dict()
-    if family == "sd2":
-        named = open_clip(first, "cond_stage_model.model.")
-    else:
-        inner = {"sd1": "cond_stage_model", "sdxl": "conditioner.embedders.0"}[family]
-        named = {f"{inner}.transformer.text_model.{_bare(k)}": v for k, v in first.items()}
-    if family == "sdxl":
-        large = CLIPTextConfig.from_pretrained(str(folder / "text_encoder_2"))
-        parts["text_encoder_2"] = CLIPTextModelWithProjection(large)
-        second = parts["text_encoder_2"].state_dict()
-        named |= open_clip(second, "conditioner.embedders.1.model.")
-    per_block = config["layers_per_block"]
-    for key, value in unet.state_dict().items():
-        named[f"model.diffusion_model.{unet_name(key, unet.state_dict(), per_block)}"] = value
-    for key, value in vae.state_dict().items():
-        named[f"first_stage_model.{vae_name(key)}"] = as_convolution(key, value)
+    parts = networks(configs / family, in_channels)
+    named = published(parts, parts["unet"].config.layers_per_block)
     named |= {"alphas_cumprod": torch.ones(1000), "model_ema.decay": torch.ones(())}  # ballast
     named |= extra
     save_file({key: value.contiguous() for key, value in named.items()}, path)
     return {f"{p}.{k}": v for p, network in parts.items() for k, v in network.state_dict().items()}
+
+
+def networks(folder: Path, in_channels: int = 4) -> dict[str, Any]:
+    """The networks of a family's folder of configurations, with new weights."""
+
+    def text(make: Any, name: str) -> Any:
+        return make(CLIPTextConfig.from_pretrained(str(folder / name)))
+
+    unet: Any = UNet2DConditionModel.load_config(str(folder / "unet"))
+    vae: Any = AutoencoderKL.load_config(str(folder / "vae"))
+    made = {
+        "unet": UNet2DConditionModel.from_config({**unet, "in_channels": in_channels}),
+        "vae": AutoencoderKL.from_config(vae),
+        "text_encoder": text(CLIPTextModel, "text_encoder"),
+    }
+    if (folder / "text_encoder_2").is_dir():
+        made["text_encoder_2"] = text(CLIPTextModelWithProjection, "text_encoder_2")
+    return made
+
+
+def published(parts: dict[str, Any], per_block: int) -> Weights:
+    """The tensors of a family's networks under the names of a single file."""
+    unet, vae = parts["unet"].state_dict(), parts["vae"].state_dict()
+    text = parts["text_encoder"].state_dict()
+    named: Weights = {}
+    for key, value in unet.items():
+        named[f"model.diffusion_model.{unet_name(key, unet, per_block)}"] = value
+    for key, value in vae.items():
+        named[f"first_stage_model.{vae_name(key)}"] = as_convolution(key, value)
+    if parts["text_encoder"].config.hidden_act == "gelu":  # OpenCLIP's; OpenAI's is "quick_gelu"
+        return named | open_clip(text, "cond_stage_model.model.")
+    large = "text_encoder_2" in parts
+    prefix = "conditioner.embedders.0." if large else "cond_stage_model."
+    named |= {f"{prefix}transformer.text_model.{_bare(k)}": v for k, v in text.items()}
+    if large:
+        second = parts["text_encoder_2"].state_dict()
+        named |= open_clip(second, "conditioner.embedders.1.model.")
+    return named
 
 
 def unet_name(key: str, names: Weights, per_block: int) -> str:

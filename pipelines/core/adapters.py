@@ -21,21 +21,18 @@ def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> None:
     Names as diffusers or kohya write them. Raises ValueError with one sentence where a file is no
     LoRA or one for another family.
     """
-    names: list[str] = []
-    for number, source in enumerate(loras):
+    for source, weight in loras.items():
         path = Path(source).expanduser()
         _check_lora(pipe, path)
-        name = f"lora_{number}"
         try:
-            pipe.load_lora_weights(load_file(path), adapter_name=name)
+            pipe.load_lora_weights(load_file(path), adapter_name="lora")
         except (RuntimeError, ValueError, KeyError, IndexError) as error:
             raise ValueError(f"{path.name} could not be added to the model: {error}") from error
-        if not any(name in held for held in pipe.get_list_adapters().values()):
+        networks = list(pipe.get_list_adapters())
+        if not networks:
             raise ValueError(f"{path.name} names no layer of this model.")
-        names.append(name)
-    if names:
-        pipe.set_adapters(names, [float(weight) for weight in loras.values()])
-        pipe.fuse_lora(components=list(pipe.get_list_adapters()), adapter_names=names)
+        pipe.set_adapters("lora", float(weight))
+        pipe.fuse_lora(components=networks, adapter_names=["lora"])
         pipe.unload_lora_weights()
 
 
@@ -69,10 +66,7 @@ def _check_lora(pipe: Any, path: Path) -> None:
         raise ValueError(f"{path.name} is {header.called}, no LoRA.")
     if any(re.search(r"\.(hada|lokr)_w", name) for name in header.shapes):
         raise ValueError(f"{path.name} is a LyCORIS; only plain LoRAs are added.")
-    if any(
-        re.search("double_blocks|transformer_blocks_.*_img_|^transformer\\.", name)
-        for name in header.shapes
-    ):
+    if any(re.search(r"double_blocks|^transformer\.", name) for name in header.shapes):
         raise ValueError(f"{path.name} is a LoRA for another architecture; it does not fit here.")
     here, context = pipe.unet.config.cross_attention_dim, header.context
     if context is not None and context != here:

@@ -119,9 +119,7 @@ class Checkpoint:
                 "those of 4, or of 9 for inpainting."
             )
         if not any(re.match(r"(first_stage_model|vae)\.", each) for each in self.shapes):
-            raise ValueError(
-                f"{name} has no autoencoder; take the file that holds the whole model."
-            )
+            raise ValueError(f"{name} has no autoencoder; take the file of the whole model.")
         return kind
 
 
@@ -142,18 +140,13 @@ def read(path: Path) -> Checkpoint:
                 f"{path.name} is cut off or of another kind; only .safetensors files are read."
             )
         text = file.read(length)
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(
-            f"The header of {path.name} cannot be read; load the file again."
-        ) from None
+    header = _parsed(text)
     if not isinstance(header, dict):
-        raise ValueError(f"The header of {path.name} cannot be read; load the file again.")
+        raise ValueError(f"The header of {path.name} cannot be read; fetch the file again.")
     metadata = header.pop("__metadata__", {})
     wrong = _wrong(header, size - 8 - length)
     if wrong:
-        raise ValueError(f"{path.name} is damaged ({wrong}); load the file again.")
+        raise ValueError(f"{path.name} is damaged ({wrong}); fetch the file again.")
     shapes = {name: tuple(tensor["shape"]) for name, tensor in header.items()}
     told = metadata.items() if isinstance(metadata, dict) else ()
     return Checkpoint(path, shapes, {str(name): str(value) for name, value in told})
@@ -183,6 +176,14 @@ def check_folder(folder: Path) -> None:
 def _is_pickle(start: bytes) -> bool:
     """By content: a pickle, or the zip archive of pickles that torch writes."""
     return start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in b"\2\3\4\5")
+
+
+def _parsed(text: bytes) -> object:
+    """JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _wrong(tensors: Mapping[str, Any], room: int) -> str:

@@ -30,7 +30,7 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
     family = header.family()
     folder = configs / family
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
-    options = {"config": str(folder), "dtype": dtype, "local_files_only": True}
+    options = {"config": str(folder), "local_files_only": True}
     denoiser = {"in_channels": header.in_channels}
     try:
         unet = UNet2DConditionModel.from_single_file(
@@ -41,9 +41,16 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
             parts["tokenizer_2"] = _tokenizer(configs, "second")
         pipeline = getattr(diffusers, index["_class_name"])
         pipe = pipeline.from_single_file(str(path), **options, **parts)
+    except NotImplementedError:  # a tensor without data, which diffusers cannot move
+        raise ValueError(
+            f"{path.name} is incomplete: tensors of its networks are missing."
+        ) from None
     except (SafetensorError, RuntimeError, TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{path.name} could not be loaded: {error}") from error
-    _check_complete(pipe, path)
+    for network in pipe.components.values():
+        if isinstance(network, torch.nn.Module):
+            _check_complete(network, path)
+            network.to(dtype)
     _configure(pipe, header)
     return pipe
 
@@ -89,15 +96,10 @@ def _tokenizer(configs: Path, family: str) -> Any:
     )
 
 
-def _check_complete(pipe: Any, path: Path) -> None:
-    networks = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    for network in networks:
-        missing = [name for name, each in network.named_parameters() if each.is_meta]
-        if missing:
-            raise ValueError(
-                f"{path.name} is incomplete: {len(missing)} tensors of its {type(network).__name__} "
-                f"are missing, {missing[0]} first."
-            )
+def _check_complete(network: torch.nn.Module, path: Path) -> None:
+    missing = [name for name, each in network.named_parameters() if each.is_meta]
+    if missing:
+        raise ValueError(f"{path.name} is incomplete: {missing[0]} of its text encoder is missing.")
 
 
 def _configure(pipe: Any, header: Checkpoint) -> None:

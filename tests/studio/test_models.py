@@ -23,8 +23,8 @@ def models(folder: Path, **named: Any) -> Models:
 
 
 def test_facts_of_a_folder_that_says_nothing(tmp_path: Path) -> None:
-    facts = models(tmp_path / "sd-turbo").facts()
-    assert (facts.name, facts.device, facts.size) == ("sd-turbo", "cpu", 512)
+    facts = models(tmp_path / "sd-v1.5").facts()
+    assert (facts.name, facts.device, facts.size) == ("sd-v1.5", "cpu", 512)
     assert not (facts.defaults or facts.vocabulary or facts.swatches or facts.examples)
 
 
