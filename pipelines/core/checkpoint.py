@@ -46,6 +46,7 @@ _KINDS = {
     "text": ("a text encoder", r"(^|\.)text_model\.encoder\.layers\."),
     "vae": ("an autoencoder", r"^(first_stage_model\.)?decoder\.(conv_in|mid|up)"),
 }
+_LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")  # the last has the old checker
 _UNKNOWN = "a kind of model that is not known here"
 _OFFER = "the studio edits with Stable Diffusion 1, 2 and XL"
 
@@ -153,9 +154,10 @@ def read(path: Path) -> Checkpoint:
 
 
 def check_folder(folder: Path) -> None:
-    """ValueError with one sentence where a diffusers folder is of another architecture or damaged.
+    """ValueError with one sentence where a diffusers folder is not what can be loaded safely.
 
-    The header of every `.safetensors` file in it is read.
+    That is one of another architecture, with code of its own, or with damaged weights: the header
+    of every `.safetensors` file in it is read.
     """
     try:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
@@ -169,6 +171,9 @@ def check_folder(folder: Path) -> None:
     family = re.sub("(Img2Img|Inpaint)?Pipeline$", "", name)
     if family not in ("StableDiffusion", "StableDiffusionXL", "LatentConsistencyModel"):
         raise ValueError(f"{folder.name} is a model for {name}; {_OFFER}.")
+    for part, home in index.items():
+        if isinstance(home, list) and home[:1] and home[0] not in _LIBRARIES:
+            raise ValueError(f"The {part} of {folder.name} brings code of its own; it is not run.")
     for path in sorted(folder.glob("*/*.safetensors")):
         read(path)
 

@@ -18,6 +18,7 @@ from pipelines.core import checkpoint, distilled
 from pipelines.core.checkpoint import Checkpoint
 
 CONFIGS = Path(__file__).resolve().parents[2] / "assets" / "configs"
+CLIP_PADDING, OPEN_CLIP_PADDING = "<|endoftext|>", "!"
 
 
 def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS) -> Any:
@@ -31,14 +32,14 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
     folder = configs / family
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
     options = {"config": str(folder), "local_files_only": True}
-    denoiser = {"in_channels": header.in_channels}
+    padding = OPEN_CLIP_PADDING if family == "sd2" else CLIP_PADDING
+    parts: dict[str, Any] = {"tokenizer": _tokenizer(configs, padding)}
+    if "tokenizer_2" in index:
+        parts["tokenizer_2"] = _tokenizer(configs, OPEN_CLIP_PADDING)
     try:
-        unet = UNet2DConditionModel.from_single_file(
-            str(path), subfolder="unet", **options, **denoiser
+        parts["unet"] = UNet2DConditionModel.from_single_file(
+            str(path), subfolder="unet", in_channels=header.in_channels, **options
         )
-        parts: dict[str, Any] = {"unet": unet, "tokenizer": _tokenizer(configs, family)}
-        if "tokenizer_2" in index:
-            parts["tokenizer_2"] = _tokenizer(configs, "second")
         pipeline = getattr(diffusers, index["_class_name"])
         pipe = pipeline.from_single_file(str(path), **options, **parts)
     except NotImplementedError:  # a tensor without data, which diffusers cannot move
@@ -88,11 +89,9 @@ def predicts_noise(unet: Any) -> bool:
     return bool(torch.corrcoef(both)[0, 1] > 0.5)
 
 
-def _tokenizer(configs: Path, family: str) -> Any:
-    """CLIP's; those trained with OpenCLIP pad with the token 0, which is "!"."""
-    padding = {} if family in ("sd1", "sdxl") else {"pad_token": "!"}
+def _tokenizer(configs: Path, pad_token: str) -> Any:
     return CLIPTokenizer.from_pretrained(
-        str(configs / "tokenizer"), local_files_only=True, **padding
+        str(configs / "tokenizer"), local_files_only=True, pad_token=pad_token
     )
 
 

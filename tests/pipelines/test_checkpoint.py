@@ -190,6 +190,17 @@ def test_a_pickle_in_a_folder_is_refused(tmp_path: Path) -> None:
         Bundle.load(tmp_path)
 
 
+def test_code_in_a_folder_is_refused(tmp_path: Path) -> None:
+    index = {"_class_name": "StableDiffusionPipeline", "unet": ["evil", "Evil"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"^The unet of .* brings code of its own"):
+        Bundle.load(tmp_path)
+    index = {"_class_name": ["evil", "Evil"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"the studio edits with"):
+        Bundle.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "scheduler", "steps"),
     [

@@ -15,6 +15,7 @@ from diffusers import LatentConsistencyModelPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPTokenizer
 
 from pipelines import Bundle, SDEdit, drain, sdedit
 from pipelines.core import adapters, distilled, single_file, tokens
@@ -62,7 +63,7 @@ def test_a_file_loads_as_it_was_saved(
     assert bundle.inpaints == (channels == 9)
     assert bundle.scheduler_config["prediction_type"] == "epsilon"
     padding = [tokenizer.pad_token for tokenizer in bundle.tokenizers]
-    end, mark = "<|endoftext|>", "!"
+    end, mark = single_file.CLIP_PADDING, single_file.OPEN_CLIP_PADDING
     assert padding == {"sd1": [end], "sd2": [mark], "sdxl": [end, mark]}[family]
 
 
@@ -171,7 +172,7 @@ def test_the_networks_have_the_published_sizes() -> None:
 
 
 def test_the_vocabulary_is_that_of_clip() -> None:
-    tokenizer = single_file._tokenizer(single_file.CONFIGS, "sd1")  # pyright: ignore[reportPrivateUsage]
+    tokenizer = CLIPTokenizer.from_pretrained(str(single_file.CONFIGS / "tokenizer"))
     assert len(tokenizer) == 49_408
     # the example of OpenAI's notebook on CLIP's tokenizer
     assert tokenizer("Hello world!").input_ids == [49406, 3306, 1002, 256, 49407]
