@@ -79,7 +79,9 @@ def small_configs(folder: Path) -> Path:
     return folder
 
 
-def write(path: Path, family: str, configs: Path, in_channels: int = 4, **extra: Any) -> Weights:
+def write(
+    path: Path, family: str, configs: Path, in_channels: int = 4, extra: Weights | None = None
+) -> Weights:
     """Save a checkpoint of random weights; what diffusers calls them comes back.
 
     `extra` are further tensors. Keys of the result are "unet.…", "vae.…", "text_encoder.…".
@@ -88,7 +90,7 @@ def write(path: Path, family: str, configs: Path, in_channels: int = 4, **extra:
     parts = networks(configs / family, in_channels)
     named = published(parts, parts["unet"].config.layers_per_block)
     named |= {"alphas_cumprod": torch.ones(1000), "model_ema.decay": torch.ones(())}  # ballast
-    named |= extra
+    named |= extra or {}
     save_file({key: value.contiguous() for key, value in named.items()}, path)
     return {f"{p}.{k}": v for p, network in parts.items() for k, v in network.state_dict().items()}
 

@@ -8,12 +8,13 @@ architecture.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 MAX_HEADER: Final = 32 * 2**20  # bytes; an XL checkpoint needs half a million
+MAX_SIDES: Final = 8  # of a tensor
 FAMILIES: Final = {
     "sd1": "Stable Diffusion 1",
     "sd2": "Stable Diffusion 2",
@@ -201,7 +202,7 @@ def _wrong(tensors: Mapping[str, Any], room: int) -> str:
         width = _BYTES.get(str(tensor.get("dtype")))
         if width is None:
             return f"{name[:80]} is of an unknown type"
-        if not (_counts(shape) and _counts(span) and len(span) == 2):
+        if not (_counts(shape) and _counts(span)) or len(span) != 2 or len(shape) > MAX_SIDES:
             return f"{name[:80]} has no size"
         if math.prod(shape) * width != span[1] - span[0]:
             return f"{name[:80]} is not as long as its shape"
@@ -214,5 +215,5 @@ def _wrong(tensors: Mapping[str, Any], room: int) -> str:
     return "" if end == room else f"{room} bytes instead of {end}"
 
 
-def _counts(value: object) -> bool:
-    return isinstance(value, Sequence) and all(type(each) is int and each >= 0 for each in value)
+def _counts(value: object) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)

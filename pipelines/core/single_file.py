@@ -90,9 +90,8 @@ def predicts_noise(unet: Any) -> bool:
 
 
 def _tokenizer(configs: Path, pad_token: str) -> Any:
-    return CLIPTokenizer.from_pretrained(
-        str(configs / "tokenizer"), local_files_only=True, pad_token=pad_token
-    )
+    folder = str(configs / "tokenizer")
+    return CLIPTokenizer.from_pretrained(folder, local_files_only=True, pad_token=pad_token)
 
 
 def _check_complete(network: torch.nn.Module, path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_model_of_v_is_set_up_for_it(tmp_path: Path, configs: Path) -> None:
     assert bundle.size == 768
     path = tmp_path / "xl.safetensors"
     marks = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
-    single_files.write(path, "sdxl", configs, **marks)
+    single_files.write(path, "sdxl", configs, extra=marks)
     told = Bundle.of(single_file.load(path, configs=configs)).scheduler_config
     assert (told["prediction_type"], told["rescale_betas_zero_snr"]) == ("v_prediction", True)
 
