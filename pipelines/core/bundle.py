@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -273,7 +273,7 @@ class Bundle:
         return output.to(torch.promote_types(output.dtype, torch.float32))
 
     @contextmanager
-    def _exact_vae(self) -> Iterator[None]:
+    def _exact_vae(self) -> Generator[None, None, None]:
         """The autoencoder in float32 for a while."""
         dtype = self.vae.dtype
         self.vae.to(torch.float32)
