@@ -18,7 +18,7 @@ from diffusers.utils.logging import disable_progress_bar
 
 from components.actions import ModelFacts
 from components.canvas import LAYERS, Swatch
-from pipelines.core import preview
+from pipelines.core import distilled, preview, single_file
 from pipelines.core.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def fit_previews(bundle: Bundle) -> None:
 
 
 class Models:
-    """Loads the model that the settings name; one at a time, kept until the end."""
+    """Loads the model that the settings name, and others that are chosen; one at a time."""
 
     def __init__(
         self,
@@ -55,12 +55,32 @@ class Models:
         self._bundle: Bundle | None = None
 
     def bundle(self) -> Bundle:
-        """The networks. The first call loads them; ValueError with a sentence where it cannot."""
+        """The networks. The first call loads them; ValueError with a sentence where it cannot.
+
+        Does not wait for another model that is being chosen: the former one serves meanwhile.
+        """
+        if self._bundle is None:
+            with self._loading:
+                if self._bundle is None:
+                    self._bundle = self._read(self.source)
+        return self._bundle
+
+    def choose(self, source: str) -> None:
+        """Serve another model from now on: a folder, a hub id or a `.safetensors` file.
+
+        A run that has begun keeps the model it began with. ValueError with a sentence where the
+        new one cannot be loaded; the former one serves on.
+        """
         with self._loading:
-            if self._bundle is None:
-                disable_progress_bar()  # loading takes a second or two, and the page says so
-                self._bundle = self._load(self.source, device=self.device, dtype=self.dtype)
-            return self._bundle
+            if self._bundle is not None and source == self.source:
+                return
+            bundle = self._read(source)
+            self._warm(bundle)
+            self.source, self._bundle = source, bundle
+
+    def _read(self, source: str) -> Bundle:
+        disable_progress_bar()  # loading takes a second or two, and the page says so
+        return self._load(source, device=self.device, dtype=self.dtype)
 
     def prepare(self) -> None:
         """Load, and fit the previews, so that no run has to."""
@@ -77,10 +97,10 @@ class Models:
         told = read_json(folder / "studio.json")
         name = told.get("title")
         return ModelFacts(
-            name=name if isinstance(name, str) else folder.stem or self.source,
+            name=name if isinstance(name, str) else _called(folder) or self.source,
             device=self.device,
             size=_size(folder, told),
-            defaults=_mapping(told.get("defaults")),
+            defaults={**_few_step(folder), **_mapping(told.get("defaults"))},
             vocabulary={
                 group: [str(word) for word in _sequence(words)]
                 for group, words in _mapping(told.get("vocabulary")).items()
@@ -129,10 +149,24 @@ def _size(folder: Path, told: Facts) -> int:
     size = told.get("size")
     if isinstance(size, int):
         return size
+    if folder.is_file():
+        return single_file.size(folder) or DEFAULT_SIZE
     sample = read_json(folder / "unet" / "config.json").get("sample_size")
     vae = read_json(folder / "vae" / "config.json")
     levels = _sequence(vae.get("block_out_channels") or vae.get("encoder_block_out_channels"))
     return sample * 2 ** (len(levels) - 1) if isinstance(sample, int) and levels else DEFAULT_SIZE
+
+
+def _called(source: Path) -> str:
+    """A folder's name, or a file's without its ending."""
+    return source.name.removesuffix(".safetensors")
+
+
+def _few_step(folder: Path) -> Facts:
+    """What draws best with a few-step model, by its configuration or name."""
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    unet = read_json(folder / "unet" / "config.json")
+    return distilled.defaults(_called(folder), scheduler, unet)
 
 
 def read_json(path: Path) -> Facts:

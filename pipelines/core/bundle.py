@@ -1,6 +1,9 @@
 """The loaded networks behind four verbs: encode, decode, embed, predict."""
 
+import math
 import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,16 +11,13 @@ from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
-from diffusers import (
-    AutoencoderTiny,
-    DiffusionPipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-)
+from diffusers import AutoencoderTiny, DiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 
+from pipelines.core import adapters, checkpoint, distilled, single_file
 from pipelines.core.noise import Generators
 from pipelines.core.ranking import Ranker
 
@@ -85,24 +85,28 @@ class Bundle:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        loras: Mapping[str | Path, float] | None = None,
+        embeddings: Sequence[str | Path] = (),
     ) -> Self:
         """Load a diffusers folder, a hub id, or one `.safetensors` file.
 
-        Only safetensors weights are read. A `ranker/` in the folder is loaded when it is first
-        asked for. Raises ValueError with one sentence where the source is
-        not such a model.
+        Only safetensors weights are read; a file or a folder needs no connection. Each file of
+        `loras` is added times its weight; each of `embeddings` is a word called as its file. A
+        `ranker/` in the folder is loaded when it is first asked for. Raises ValueError with one
+        sentence where the source is not such a model or does not fit it.
         """
         path = Path(source).expanduser()
-        options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
-        try:
-            if path.is_file():
-                pipe = _single_file(path, options)
-            else:
-                where = str(path) if path.is_dir() else str(source)
-                pipe = DiffusionPipeline.from_pretrained(where, **options)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{source} could not be loaded as a model: {error}") from error
-        bundle = cls.of(pipe, name=path.stem if path.exists() else str(source)).to(device)
+        if path.is_file():
+            pipe = single_file.load(path, dtype)
+        else:
+            pipe = _folder(path if path.is_dir() else str(source), dtype)
+        adapters.add_loras(pipe, loras or {})
+        adapters.add_embeddings(pipe, embeddings)
+        name = path.name.removesuffix(".safetensors") if path.exists() else str(source)
+        bundle = cls.of(pipe, name=name)
+        if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
+            bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
+        bundle.to(device)
         if (path / "ranker").is_dir():
             bundle.ranker_folder = path / "ranker"
         return bundle
@@ -150,6 +154,11 @@ class Bundle:
     def inpaints(self) -> bool:
         """Whether the denoiser is made for inpainting: it is told the mask and the kept picture."""
         return self.unet.config.in_channels == 2 * self.channels + 1
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Field of a request → what draws best with a few-step model; empty for any other."""
+        return distilled.defaults(self.name, self.scheduler_config, self.unet.config)
 
     @property
     def posterior(self) -> bool:
@@ -202,17 +211,13 @@ class Bundle:
     def decode(self, latents: Tensor) -> list[Image.Image]:
         """Latents [B, C, h, w] → RGB pictures.
 
-        A half-precision decode that overflows is done again in float32. Raises ValueError where
-        the result is still not finite.
+        A half-precision decode that overflows, to no number or to an all black picture, is done
+        again in float32. Raises ValueError where the result is still not finite.
         """
         pixels = self._pixels(latents)
-        if not pixels.isfinite().all() and self.vae.dtype != torch.float32:
-            dtype = self.vae.dtype
-            self.vae.to(torch.float32)
-            try:
+        if self.vae.dtype != torch.float32 and _overflowed(pixels):
+            with self._exact_vae():
                 pixels = self._pixels(latents)
-            finally:
-                self.vae.to(dtype)
         if not pixels.isfinite().all():
             raise ValueError(
                 "The model gave no picture (not a number); try other settings or float32."
@@ -257,18 +262,43 @@ class Bundle:
         added = None
         if self._large:
             added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
+        told = self._told_guidance
         output = self.unet(
             x.to(self.dtype),
             t,
             encoder_hidden_states=conditioning.tokens.to(self.dtype),
+            timestep_cond=None if told is None else told.to(x.device, self.dtype),
             added_cond_kwargs=added,
             return_dict=False,
         )[0]
         return output.to(torch.promote_types(output.dtype, torch.float32))
 
+    @contextmanager
+    def _exact_vae(self) -> Generator[None, None, None]:
+        """The autoencoder in float32 for a while."""
+        dtype = self.vae.dtype
+        self.vae.to(torch.float32)
+        try:
+            yield
+        finally:
+            self.vae.to(dtype)
+
     @property
     def _large(self) -> bool:
         return self.unet.config.addition_embed_type == "text_time"
+
+    @cached_property
+    def _told_guidance(self) -> Tensor | None:
+        """[1, width]: the guidance scale that a consistency model was distilled at, as waves.
+
+        Luo et al., arXiv:2310.04378, section 4.2; sines as of a time, as diffusers draws them.
+        """
+        width = self.unet.config.time_cond_proj_dim
+        if width is None:
+            return None
+        rates = torch.exp(torch.arange(width // 2) * (-math.log(10000) / (width // 2 - 1)))
+        waves = 1000 * (distilled.TOLD_GUIDANCE - 1) * rates[None]
+        return torch.cat([waves.sin(), waves.cos()], 1)
 
     @property
     def _processor(self) -> VaeImageProcessor:
@@ -286,10 +316,18 @@ class Bundle:
         return torch.tensor([ids], dtype=self.dtype, device=self.device)
 
 
-def _single_file(path: Path, options: dict[str, Any]) -> Any:
-    if path.suffix != ".safetensors":
-        raise ValueError("only .safetensors files are read, since other formats can run code.")
+def _overflowed(pixels: Tensor) -> bool:
+    """Whether a picture of [B, 3, H, W] in [-1, 1] is no number somewhere, or black everywhere."""
+    black = (pixels.amax((1, 2, 3)) <= -1).any()
+    return bool(black or not pixels.isfinite().all())
+
+
+def _folder(source: Path | str, dtype: torch.dtype) -> Any:
+    local = isinstance(source, Path)
+    if local:
+        checkpoint.check_folder(source)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": local}
     try:
-        return StableDiffusionPipeline.from_single_file(str(path), **options)
-    except (ValueError, TypeError):
-        return StableDiffusionXLPipeline.from_single_file(str(path), **options)
+        return DiffusionPipeline.from_pretrained(str(source), **options)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ValueError(f"{source} could not be loaded as a model: {error}") from error

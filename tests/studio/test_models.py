@@ -1,11 +1,13 @@
 """What a model's folder says, and what a wrong one is told."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from studio.models import Models, pick_device, pick_dtype
 
@@ -21,8 +23,8 @@ def models(folder: Path, **named: Any) -> Models:
 
 
 def test_facts_of_a_folder_that_says_nothing(tmp_path: Path) -> None:
-    facts = models(tmp_path / "sd-turbo").facts()
-    assert (facts.name, facts.device, facts.size) == ("sd-turbo", "cpu", 512)
+    facts = models(tmp_path / "sd-v1.5").facts()
+    assert (facts.name, facts.device, facts.size) == ("sd-v1.5", "cpu", 512)
     assert not (facts.defaults or facts.vocabulary or facts.swatches or facts.examples)
 
 
@@ -95,6 +97,106 @@ def test_the_networks_are_loaded_once(tmp_path: Path) -> None:
     first = held.bundle()
     assert held.bundle() is first is held.loaded
     assert loads == [(str(tmp_path), {"device": "cpu", "dtype": torch.float32})]
+
+
+class Shelf:
+    """Loads a model as the name it was asked for; "broken" cannot be loaded."""
+
+    def __init__(self) -> None:
+        self.loads: list[str] = []
+        self.warmed: list[Any] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = threading.Event()
+
+    def load(self, source: str, **_: Any) -> Any:
+        self.loads.append(source)
+        self.asked.set()
+        assert self.gate.wait(10)
+        if source == "broken":
+            raise ValueError("broken could not be loaded.")
+        return f"networks of {source}"
+
+    def models(self) -> Models:
+        return Models("first", "cpu", "float32", load=self.load, warm=self.warmed.append)
+
+
+def test_another_model_is_chosen() -> None:
+    shelf = Shelf()
+    held = shelf.models()
+    held.prepare()
+    held.choose("second")
+    assert held.bundle() == held.loaded == "networks of second"
+    assert (held.source, held.facts().name) == ("second", "second")
+    assert shelf.warmed == ["networks of first", "networks of second"]
+    held.choose("second")
+    assert shelf.loads == ["first", "second"]  # the one that serves is not loaded again
+
+
+def test_a_model_that_fails_leaves_the_former_one_serving() -> None:
+    shelf = Shelf()
+    held = shelf.models()
+    held.prepare()
+    with pytest.raises(ValueError, match=r"^broken could not be loaded\.$"):
+        held.choose("broken")
+    assert held.bundle() == held.loaded == "networks of first"
+    assert (held.source, held.facts().name) == ("first", "first")
+    assert shelf.loads == ["first", "broken"]
+
+
+def test_a_model_that_cannot_be_warmed_is_not_served() -> None:
+    shelf = Shelf()
+
+    def warm(bundle: Any) -> None:
+        if bundle == "networks of second":
+            raise RuntimeError("no memory")
+
+    held = Models("first", "cpu", "float32", load=shelf.load, warm=warm)
+    held.prepare()
+    with pytest.raises(RuntimeError):
+        held.choose("second")
+    assert (held.source, held.bundle()) == ("first", "networks of first")
+
+
+def test_the_former_model_serves_while_another_loads() -> None:
+    shelf = Shelf()
+    held = shelf.models()
+    held.prepare()
+    shelf.gate.clear()
+    shelf.asked.clear()
+    choosing = threading.Thread(target=held.choose, args=("second",))
+    choosing.start()
+    assert shelf.asked.wait(10)
+    assert held.bundle() == "networks of first"
+    assert held.facts().name == "first"
+    shelf.gate.set()
+    choosing.join(10)
+    assert held.bundle() == "networks of second"
+
+
+def test_a_few_step_model_sets_its_own_defaults(tmp_path: Path) -> None:
+    few = {"scheduler": "euler_ancestral", "num_inference_steps": 4, "guidance_scale": 1.0}
+    folder = tmp_path / "sd-turbo"
+    assert models(folder).facts().defaults == few
+    put(folder, "studio.json", {"defaults": {"num_inference_steps": 2, "strength": 0.5}})
+    assert models(folder).facts().defaults == {**few, "num_inference_steps": 2, "strength": 0.5}
+    put(tmp_path, "plain/scheduler/scheduler_config.json", {"_class_name": "LCMScheduler"})
+    assert models(tmp_path / "plain").facts().defaults["scheduler"] == "lcm"
+
+
+def test_the_size_of_one_file_is_read_from_its_header(tmp_path: Path) -> None:
+    def file(name: str, *tensors: str) -> Models:
+        unet = "model.diffusion_model.input_blocks.0.0.weight"
+        held = {name: torch.zeros(1) for name in (*tensors, "first_stage_model.x")}
+        save_file({**held, unet: torch.zeros(8, 4, 3, 3)}, tmp_path / f"{name}.safetensors")
+        return models(tmp_path / f"{name}.safetensors")
+
+    assert file("a", "cond_stage_model.transformer.x").facts().size == 512
+    assert file("b", "cond_stage_model.model.x").facts().size == 512
+    assert file("v2-1_768", "cond_stage_model.model.x").facts().size == 768
+    assert file("c", "conditioner.embedders.1.model.x").facts().size == 1024
+    assert file("d", "emb_params").facts().size == 512
+    assert file("c", "conditioner.embedders.1.model.x").facts().name == "c"
 
 
 @pytest.mark.parametrize(
