@@ -1,4 +1,6 @@
-"""`python -m training`: draw the world, train the autoencoder, train the denoiser, export.
+"""`python -m training`: draw the world, train the autoencoder, the denoiser and what stands beside.
+
+Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, few steps).
 
 Every stage resumes: what lies under `--state` is not done again. With an empty state and a model
 already in `--out`, training goes on from that model's weights.
@@ -9,16 +11,28 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training import album, autoencoder, denoiser, export, latents, memory, sheets
+from training import (
+    album,
+    autoencoder,
+    critic,
+    denoiser,
+    export,
+    latents,
+    memory,
+    ranker,
+    sheets,
+    student,
+)
 from training.presets import PRESETS, Preset
 from training.progress import open_log, say
 
-STAGES = ("album", "autoencoder", "denoiser")
+STAGES = ("album", "autoencoder", "denoiser", "critic", "ranker", "student")
 
 
 def main() -> None:
@@ -33,20 +47,43 @@ def main() -> None:
     torch.set_num_threads(1)  # the pieces of a batch are what runs side by side
     torch.manual_seed(0)
     if "album" in options.stages:
-        album.fill(options.state / "album", preset.postcards, preset.generics, os.cpu_count() or 1)
+        album.fill(_shelf(options), preset.postcards, preset.generics, os.cpu_count() or 1)
     vae = _autoencoder(preset, options)
     if "denoiser" in options.stages:
         export.write(vae, _denoiser(preset, options, vae), options.out)
         say(f"export: final, {options.out}")
+    device = torch.device(preset.device)
+    if "critic" in options.stages:
+        judge = critic.train(_shelf(options), options.state, preset.critic_minutes, preset.critic)
+        judge.save(options.critic)
+        say(f"critic: {critic.summary(critic.exam(judge, 500))}")
+    if "ranker" in options.stages:
+        begin = export.read(options.out, device)[1].text_encoder
+        plan = ranker.Plan(*preset.ranker, preset.device)
+        clip = ranker.train(_shelf(options), options.state, preset.ranker_minutes, plan, begin)
+        export.write_ranker(clip, options.out)
+        say(f"ranker: {ranker.retrieval(clip):.1%} of held-out captions found among 64")
+    if "student" in options.stages:
+        taught = export.read(options.out, device)[1]
+        fast = student.train(
+            partial(_pictures, preset, options, vae),
+            options.state,
+            preset.student_minutes,
+            preset.denoiser,
+            taught,
+        )
+        export.write_fast(fast, options.out)
+        say(f"export: student, {options.out / 'fast'}")
 
 
-MINUTES = ("autoencoder_minutes", "denoiser_minutes")
+MINUTES = tuple(f"{stage}_minutes" for stage in STAGES[1:])
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--out", type=Path, default=Path("assets/models/postcard"))
+    parser.add_argument("--critic", type=Path, default=critic.WEIGHTS)
     parser.add_argument(
         "--state", type=Path, default=Path("~/.cache/pentimento/training").expanduser()
     )
@@ -55,6 +92,10 @@ def _options() -> argparse.Namespace:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=float, help="wall-clock budget; the preset's by default")
     return parser.parse_args()
+
+
+def _shelf(options: argparse.Namespace) -> Path:
+    return options.state / f"album-{album.edition():08x}"
 
 
 def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.AutoencoderTiny:
@@ -69,12 +110,17 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
     if fresh and not minutes:
         return start.eval()
-    vae = autoencoder.train(
-        options.state / "album", options.state, minutes, preset.autoencoder, start
-    )
+    vae = autoencoder.train(_shelf(options), options.state, minutes, preset.autoencoder, start)
     sheets.reconstructions(vae, options.state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae
+
+
+def _pictures(
+    preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny, size: int
+) -> np.ndarray:
+    count = preset.encoded[size == denoiser.WHOLE]
+    return latents.cached(vae, _shelf(options), size, count, preset.denoiser.workers)
 
 
 def _denoiser(
@@ -89,11 +135,6 @@ def _denoiser(
             say(f"denoiser: going on from {options.out}")
             start = shipped
 
-    def pictures(size: int) -> np.ndarray:
-        count = preset.encoded[size == denoiser.WHOLE]
-        shelf = options.state / "album"
-        return latents.cached(vae, shelf, options.state, size, count, preset.denoiser.workers)
-
     def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
         export.write(vae, networks, options.out)
         size = denoiser.SMALL if fraction < denoiser.SMALL_UNTIL else denoiser.WHOLE
@@ -102,7 +143,7 @@ def _denoiser(
         say(f"export: at {fraction:.0%} of the denoiser's time; see {path}")
 
     return denoiser.train(
-        pictures,
+        partial(_pictures, preset, options, vae),
         options.state,
         preset.denoiser_minutes,
         preset.denoiser,

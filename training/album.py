@@ -11,11 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
 
-from training import textures
+from training import palette, scene, textures, things, world
 from training.progress import say
 from training.scene import Scene, sample
 from training.world import render
@@ -53,6 +54,12 @@ def scene_of(index: int, held_out: bool = False) -> Scene:
     return sample(np.random.default_rng([index, int(held_out)]), held_out)
 
 
+def edition() -> int:
+    """A checksum of all that decides what is drawn: another world, another album."""
+    parts = (palette, scene, textures, things, world)
+    return crc32(b"".join(Path(str(part.__file__)).read_bytes() for part in parts))
+
+
 def fill(folder: Path, postcards: int, generics: int, processes: int) -> None:
     """Draw every shard that is missing, generic pictures first, postcards after."""
     jobs = [Job(folder / "generic", start, SHARD, generic) for start in range(0, generics, SHARD)]
@@ -81,9 +88,10 @@ def generic(index: int) -> np.ndarray:
     return textures.generic(np.random.default_rng([index, 7]), GENERIC_SIZE)
 
 
-def held_out(count: int) -> np.ndarray:
-    """The first held-out postcards, [count, 256, 256, 3] uint8."""
-    return np.stack([render(scene_of(i, held_out=True)).image for i in range(count)])
+def held_out(count: int, start: int = 0) -> np.ndarray:
+    """Held-out postcards from `start` on, [count, 256, 256, 3] uint8."""
+    indices = range(start, start + count)
+    return np.stack([render(scene_of(i, held_out=True)).image for i in indices])
 
 
 def reduce(pictures: np.ndarray, size: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from training.scene import COLOURS, KINDS, MOUNTAINS, Scene
+from training.scene import COLOURS, FLYING, KINDS, MOUNTAINS, Scene, Thing, attributes
 
 TIME_WORDS = {  # the canonical wording first, in this table and the next ones
     "day": ("by day", "on a sunny day"),
@@ -20,12 +20,18 @@ TIME_WORDS = {  # the canonical wording first, in this table and the next ones
     "dawn": ("at dawn", "in the morning"),
     "storm": ("in a storm", "in dark weather"),
 }
+WEATHER_WORDS = {
+    "rain": ("in the rain", "in rain"),
+    "snowfall": ("in the snowfall", "in falling snow"),
+    "fog": ("in the fog", "in the mist"),
+}
 GROUND_WORDS = {
     "meadow": ("on a meadow", "on a green meadow", "on grass"),
     "lake": ("on a lake", "on the water", "on the sea"),
     "snow": ("on snow", "in the snow", "in winter"),
     "sand": ("on sand", "in the desert", "on a beach"),
     "field": ("on a wheat field", "on a yellow field"),
+    "plain": ("on a plain background", "before a plain wall"),
 }
 ABOVE = {
     "meadow": ("above a meadow", "over grass"),
@@ -33,6 +39,7 @@ ABOVE = {
     "snow": ("above snow", "over the snow"),
     "sand": ("above sand", "over the desert"),
     "field": ("above a wheat field", "over a field"),
+    "plain": ("on a plain background", "before a plain wall"),
 }
 BARE = {
     "meadow": ("a meadow", "a landscape of grass"),
@@ -69,16 +76,31 @@ def phrase(scene: Scene, rng: np.random.Generator) -> str:
     for exact, broad in BROADER.items():
         if exact in text and rng.random() < 0.08:
             text = text.replace(exact, broad)
-    if spoken[-1] in kept and text.endswith(spoken[-1]) and rng.random() < 0.2:
+    if spoken and spoken[-1] in kept and text.endswith(spoken[-1]) and rng.random() < 0.2:
         return f"{spoken[-1]}, {text.removesuffix(spoken[-1]).strip()}"
     return text
 
 
+def named(scene: Scene) -> tuple[str, ...]:
+    """Which of the scene's attributes its canonical caption names, in the order of ATTRIBUTES."""
+    plain, found = scene.ground == "plain", attributes(scene)
+    silent = {name for name, value in found.items() if value in ("none", "clear")}
+    silent |= {"time"} if plain else set()
+    silent |= {"clouds"} if scene.time == "storm" else set()
+    return tuple(name for name in found if name not in silent)
+
+
 def vocabulary() -> list[str]:
     """Every word that captions use, sorted."""
-    tables = (TIME_WORDS, GROUND_WORDS, ABOVE, BARE)
+    tables = (TIME_WORDS, WEATHER_WORDS, GROUND_WORDS, ABOVE, BARE)
     texts = [text for table in tables for words in table.values() for text in words]
-    texts += [*MOUNTAINS[1:], *KINDS, *COLOURS, *NEAR, "a the and with under sun moon clouds"]
+    texts += [
+        *MOUNTAINS[1:],
+        *KINDS,
+        *COLOURS,
+        *NEAR,
+        "a the and with under sun moon clouds left right of",
+    ]
     return sorted({word for text in texts for word in re.findall(r"[a-z]+", text)})
 
 
@@ -87,10 +109,19 @@ def chips() -> dict[str, list[str]]:
     return {
         "Objects": [*KINDS],
         "Colours": [*COLOURS],
-        "Ground": ["on a meadow", "on a lake", "on snow", "on sand", "on a wheat field"],
+        "Ground": [
+            "on a meadow",
+            "on a lake",
+            "on snow",
+            "on sand",
+            "on a wheat field",
+            "on a plain background",
+        ],
         "Mountains": [*MOUNTAINS[1:]],
         "Time of day": [words[0] for words in TIME_WORDS.values()],
         "Sky": ["sun", "moon", "clouds"],
+        "Weather": [words[0] for words in WEATHER_WORDS.values()],
+        "Beside": ["left of", "right of"],
     }
 
 
@@ -98,16 +129,33 @@ def _subject(scene: Scene, rng: np.random.Generator | None = None) -> str:
     """The thing and where it is; the ground alone where there is no thing."""
     if scene.thing is None:
         return _choose(BARE[scene.ground], rng)
-    name = f"a {scene.thing.colour} {scene.thing.kind}"
-    table = ABOVE if scene.thing.kind == "balloon" else GROUND_WORDS
+    name = _things(scene, scene.thing, rng)
+    table = ABOVE if scene.thing.kind in FLYING else GROUND_WORDS
     if rng is not None and rng.random() < 0.08:
         return name
     return f"{name} {_choose(table[scene.ground], rng)}"
 
 
+def things_alone(scene: Scene, rng: np.random.Generator) -> str:
+    """The words for the things of a scene, which must have one, and no others."""
+    assert scene.thing is not None
+    return _things(scene, scene.thing, rng)
+
+
+def _things(scene: Scene, thing: Thing, rng: np.random.Generator | None) -> str:
+    left = f"a {thing.colour} {thing.kind}"
+    if scene.other is None:
+        return left
+    right = f"a {scene.other.colour} {scene.other.kind}"
+    wordings = (f"{left} left of {right}", f"{right} right of {left}", f"{left} and {right}")
+    return _choose(wordings, rng)
+
+
 def _clauses(scene: Scene) -> list[tuple[str, ...]]:
     """The further things to say, each with its wordings, the canonical one first."""
-    clauses = []
+    clauses: list[tuple[str, ...]] = []
+    if scene.ground == "plain":
+        return clauses
     if scene.mountains != "none":
         clauses.append(tuple(f"{near} {scene.mountains}" for near in NEAR))
     sky = []
@@ -118,6 +166,8 @@ def _clauses(scene: Scene) -> list[tuple[str, ...]]:
     if sky:
         joined = " and ".join(sky)
         clauses.append((f"with {joined}", f"under {joined}"))
+    if scene.weather != "clear":
+        clauses.append(WEATHER_WORDS[scene.weather])
     clauses.append(TIME_WORDS[scene.time])
     return clauses
 

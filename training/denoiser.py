@@ -28,7 +28,7 @@ from training.album import scene_of
 from training.captions import phrase
 from training.run import Run
 from training.scene import Scene
-from training.world import SIZE, place
+from training.world import SIZE, places
 
 TEXT_WIDTH = 128
 FOCUS = 3.0  # how much more the thing counts than what is around it
@@ -52,15 +52,32 @@ class Denoiser(nn.Module):
         self.unet = unet
 
     def forward(self, latent: torch.Tensor, t: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """The velocity [n, 4, h, w] at noisy `latent`, times `t` [n] and `tokens` [n, 24]."""
+        """The velocity [n, 4, h, w] at noisy `latent`, times `t` [n] and `tokens` [n, 32]."""
         hidden = self.text_encoder(tokens).last_hidden_state
         return self.unet(latent, t, hidden).sample
 
 
 def build(widths: tuple[int, int, int]) -> Denoiser:
     """The networks, untrained; `widths` are the channels at 32x32, 16x16 and 8x8."""
+    unet = UNet2DConditionModel(
+        sample_size=32,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=widths,
+        norm_num_groups=16,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,  # the number of heads, in spite of its name
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    return Denoiser(build_text_encoder(), unet)
+
+
+def build_text_encoder() -> CLIPTextModel:
+    """The word side, untrained, for today's vocabulary."""
     numbers = words.build().get_vocab()
-    text_encoder = CLIPTextModel(
+    return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(numbers),
             hidden_size=TEXT_WIDTH,
@@ -74,19 +91,6 @@ def build(widths: tuple[int, int, int]) -> Denoiser:
             pad_token_id=numbers[words.PAD],
         )
     )
-    unet = UNet2DConditionModel(
-        sample_size=32,
-        in_channels=4,
-        out_channels=4,
-        layers_per_block=1,
-        block_out_channels=widths,
-        norm_num_groups=16,
-        cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=4,  # the number of heads, in spite of its name
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    )
-    return Denoiser(text_encoder, unet)
 
 
 def schedule() -> DDIMScheduler:
@@ -137,13 +141,13 @@ def train(
     run = Run(start, state / "denoiser.pt", minutes, _rate, plan.workers)
     spare = build(plan.widths).to(device)
     small = run.fraction < SMALL_UNTIL
-    batches = _batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
+    drawn = batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
     reached = run.elapsed
     for _ in run.steps():
         if small and run.fraction >= SMALL_UNTIL:
             small = False
-            batches = _batches(latents(WHOLE), plan.batches[1], run.step)
-        indices, latent = next(batches)
+            drawn = batches(latents(WHOLE), plan.batches[1], run.step)
+        indices, latent = next(drawn)
         clean = torch.from_numpy(latent).to(device).float()
         scenes = [scene_of(int(index)) for index in indices]
         whole = (clean, lesson.captions(scenes).to(device), focuses(scenes, clean).to(device))
@@ -170,7 +174,7 @@ class Lesson:
         self.rng = np.random.default_rng()
 
     def captions(self, scenes: Sequence[Scene]) -> torch.Tensor:
-        """Tokens [n, 24] of one phrasing for each scene; some are empty."""
+        """Tokens [n, 32] of one phrasing for each scene; some are empty."""
         texts = ["" if self.rng.random() < DROPPED else phrase(s, self.rng) for s in scenes]
         return self.tokenizer(
             texts, padding="max_length", truncation=True, return_tensors="pt"
@@ -202,7 +206,7 @@ def focuses(scenes: Sequence[Scene], clean: torch.Tensor) -> torch.Tensor:
     weight = torch.ones(len(clean), 1, *clean.shape[2:])
     cell = SIZE / clean.shape[3]  # pixels of a whole postcard
     for one, scene in zip(weight, scenes, strict=True):
-        if where := place(scene):
+        for where in places(scene):
             top, foot = round(where.top / cell), round(where.foot / cell)
             left, right = round(where.left / cell), round((where.left + where.height) / cell)
             one[:, max(0, top) : foot, max(0, left) : right] = FOCUS
@@ -221,7 +225,7 @@ def _rate(fraction: float) -> float:
     return 1e-3 * min(1.0, 0.02 + fraction / 0.02, max(0.0, 1 - fraction) / 0.65)
 
 
-def _batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless batches (indices [n], latents [n, 4, h, w]); each epoch in a new order."""
     rng = np.random.default_rng(seed)
     while True:

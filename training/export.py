@@ -10,11 +10,12 @@ from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextModel
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, PreTrainedTokenizerFast
+from transformers.image_utils import PILImageResampling
 
-from training import examples, tokenizer
+from training import examples, ranker, student, tokenizer
 from training.captions import chips
-from training.denoiser import Denoiser, schedule
+from training.denoiser import Denoiser, build_text_encoder, schedule
 from training.palette import swatches
 
 SHARD_SIZE = "14MB"
@@ -51,28 +52,87 @@ def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
     fresh.rmdir()
 
 
+def write_fast(unet: UNet2DConditionModel, out: Path) -> None:
+    """Save the few-step student beside the model, in `fast/`, with the scheduler it is made for.
+
+    It shares the model's words and autoencoder.
+    """
+    halves = deepcopy(unet).half()
+    halves.save_pretrained(out / "fast" / "unet", max_shard_size=SHARD_SIZE)
+    student.scheduler().save_pretrained(out / "fast" / "scheduler")
+    _readable(out / "fast")
+
+
+def write_ranker(clip: CLIPModel, out: Path) -> None:
+    """Save the CLIP beside the model, in `ranker/`, with what it needs to be loaded by itself."""
+    folder = out / "ranker"
+    deepcopy(clip).half().save_pretrained(folder)
+    _say_float32(folder / "config.json")
+    tokenizer.build().save_pretrained(folder)
+    square = {"height": ranker.SIDE, "width": ranker.SIDE}
+    CLIPImageProcessorPil(
+        size=square,
+        resample=PILImageResampling.BILINEAR,
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    ).save_pretrained(folder)
+    _readable(folder)
+
+
 def exists(out: Path) -> bool:
     """Whether a model has been exported to `out`."""
     return (out / "model_index.json").exists()
 
 
 def read(out: Path, device: torch.device) -> tuple[AutoencoderTiny, Denoiser]:
-    """The networks of an exported model in float32: where training continues without its state."""
+    """The networks of an exported model in float32: where training continues without its state.
+
+    Words that the world has learnt since start untrained; those it had keep what they mean.
+    """
     vae = AutoencoderTiny.from_pretrained(out / "vae", torch_dtype=torch.float32)
     unet = UNet2DConditionModel.from_pretrained(out / "unet", torch_dtype=torch.float32)
     text_encoder = CLIPTextModel.from_pretrained(out / "text_encoder", dtype=torch.float32)
-    return cast("Any", vae).to(device), Denoiser(text_encoder, unet).to(device)
+    old = PreTrainedTokenizerFast.from_pretrained(out / "tokenizer").get_vocab()
+    return cast("Any", vae).to(device), Denoiser(_carried(text_encoder, old), unet).to(device)
+
+
+def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:
+    """The shipped encoder, with a row for each of today's words and places."""
+    fresh, new = build_text_encoder(), tokenizer.build().get_vocab()
+    state, grown = shipped.state_dict(), fresh.state_dict()
+    for name, weight in state.items():
+        if name.endswith("token_embedding.weight"):
+            kept = [word for word in new if word in old]
+            grown[name][[new[word] for word in kept]] = weight[[old[word] for word in kept]]
+        elif name.endswith("position_embedding.weight"):
+            grown[name][: len(weight)] = weight[: len(grown[name])]
+        elif not name.endswith("position_ids"):
+            grown[name] = weight
+    fresh.load_state_dict(grown)
+    return fresh
 
 
 def _mend(folder: Path) -> None:
-    """Make the folder load alike for everyone who may read it.
+    """Make the folder load alike for everyone who may read it."""
+    _say_float32(folder / "text_encoder" / "config.json")
+    _readable(folder)
 
-    Unless told a dtype, diffusers loads its networks in float32 and transformers what the config
-    says: it must say float32 too, or the halves of a pipeline do not fit together.
+
+def _say_float32(config: Path) -> None:
+    """Unless told a dtype, diffusers loads in float32 and transformers what the config says.
+
+    It must say float32 too, or the halves of a pipeline do not fit together.
     """
-    config = folder / "text_encoder" / "config.json"
-    told = json.loads(config.read_text()) | {"dtype": "float32"}
+    told = json.loads(config.read_text())
+    parts = [told, *(part for part in told.values() if isinstance(part, dict))]
+    for part in parts:
+        if "dtype" in part or part is told:
+            part["dtype"] = "float32"
     config.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _readable(folder: Path) -> None:
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)
 

@@ -16,14 +16,13 @@ from training.autoencoder import to_tensor
 from training.progress import say
 
 
-def cached(
-    model: AutoencoderTiny, folder: Path, state: Path, size: int, count: int, workers: int
-) -> np.ndarray:
+def cached(model: AutoencoderTiny, folder: Path, size: int, count: int, workers: int) -> np.ndarray:
     """Latents [n, 4, size/8, size/8] float16 of the first `count` postcards at `size` pixels.
 
-    The file's name carries a checksum of the encoder: another encoder, another file.
+    They are kept beside the pictures in `folder`. The file's name carries a checksum of the
+    encoder: another encoder, another file.
     """
-    path = state / f"latents-{size}-{count}-{_checksum(model):08x}.npy"
+    path = folder / f"latents-{size}-{count}-{_checksum(model):08x}.npy"
     if not path.exists():
         say(f"latents: encoding {count} pictures of {size} pixels")
         shards = album.load(folder / "postcard")[: -(-count // album.SHARD)]

@@ -42,6 +42,7 @@ GROUNDS: dict[str, tuple[Triple, Triple]] = {  # far, near
     "snow": ((226, 236, 246), (246, 250, 255)),
     "sand": ((226, 198, 146), (240, 214, 160)),
     "field": ((214, 172, 72), (232, 188, 70)),
+    "plain": ((232, 228, 220), (214, 208, 198)),
 }
 MOUNTAINS: dict[str, tuple[Triple, Triple]] = {  # rock, and what lies on its top
     "snowy mountains": ((104, 112, 132), (250, 252, 255)),
@@ -57,6 +58,9 @@ COLOURS: dict[str, Triple] = {
     "green": (44, 150, 66),
     "purple": (142, 60, 176),
 }
+RAIN: Triple = (206, 218, 232)
+FLAKE: Triple = (252, 253, 255)
+MIST: Triple = (206, 210, 214)
 WOOD: Triple = (110, 76, 50)
 SLATE: Triple = (74, 70, 84)
 GLASS: Triple = (58, 70, 96)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from training import autoencoder, denoiser
+from training import autoencoder, critic, denoiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,11 @@ class Preset:
     autoencoder_minutes: float
     denoiser: denoiser.Plan
     denoiser_minutes: float
+    critic: critic.Plan
+    critic_minutes: float
+    ranker: tuple[int, int, int]  # batch, pieces, workers
+    ranker_minutes: float
+    student_minutes: float
     milestone_minutes: float  # between exports while the denoiser trains
 
 
@@ -48,6 +53,11 @@ CPU = Preset(
         widths=(32, 64, 128), batches=(24, 16), pieces=2, workers=2, autocast=on_cpu
     ),
     denoiser_minutes=90,
+    critic=critic.Plan(masked=4_000, batch=32, pieces=2, workers=2, autocast=on_cpu),
+    critic_minutes=12,
+    ranker=(96, 2, 2),
+    ranker_minutes=12,
+    student_minutes=30,
     milestone_minutes=15,
 )
 GPU = Preset(
@@ -61,6 +71,11 @@ GPU = Preset(
         widths=(64, 128, 256), batches=(512, 256), pieces=1, workers=1, autocast=on_gpu
     ),
     denoiser_minutes=20,
+    critic=critic.Plan(masked=8_000, batch=64, pieces=8, workers=8, autocast=on_cpu),
+    critic_minutes=3,
+    ranker=(512, 1, 1),
+    ranker_minutes=3,
+    student_minutes=5,
     milestone_minutes=5,
 )
 PRESETS = {"cpu": CPU, "gpu": GPU}

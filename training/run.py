@@ -24,6 +24,7 @@ from training.progress import say
 
 CHECKPOINT_SECONDS = 150.0
 PROGRESS_SECONDS = 30.0
+LONGEST_SECONDS = 30.0  # that a step counts for: who pauses the process does not lose its time
 
 
 M = TypeVar("M", bound=nn.Module)
@@ -72,7 +73,7 @@ class Run:
             yield self.step
             self.step += 1
             now = time.monotonic()
-            self.elapsed += now - last
+            self.elapsed += min(now - last, LONGEST_SECONDS)
             last = now
             if now - said > PROGRESS_SECONDS:
                 self._report()

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from training.captions import vocabulary
 
 START, END, PAD, UNKNOWN = "<start>", "<end>", "<pad>", "<unknown>"
-LENGTH = 24  # tokens of a caption, start and end included
+LENGTH = 32  # tokens of a caption, start and end included
 
 
 def build() -> PreTrainedTokenizerFast:

@@ -1,8 +1,8 @@
 """Draw a scene: `render(scene)` gives the picture, an exact mask for every part, and its caption.
 
-The picture is built from back to front (sky, light, clouds, mountains, ground, thing) in float32
-[256, 256, 3]. Each part draws its chance from its own stream, named by the part and the scene's
-seed, so that changing one word leaves every other part as it was, pixel for pixel.
+The picture is built from back to front (sky, light, clouds, mountains, ground, fog, things, rain or
+snow) in float32 [256, 256, 3]. Each part draws its chance from its own stream, named by the part
+and the scene's seed, so that changing one word leaves every other part as it was, pixel for pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from training import palette, textures, things
 from training.captions import caption
 from training.palette import rgb
-from training.scene import Scene
+from training.scene import FLYING, Scene, Thing
 
 SIZE = 256
 HORIZON = 150  # the first row of the ground
@@ -33,7 +33,7 @@ class Postcard(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the thing is: its box in pixels, and whether it flies."""
+    """Where a thing is: its box in pixels, and whether it flies."""
 
     left: int
     top: int
@@ -53,29 +53,45 @@ def render(scene: Scene) -> Postcard:
     """Draw one scene. Same scene, same pixels.
 
     The masks of sky, mountains, ground and object part the picture: each pixel is in exactly one.
-    `light` (the disc of the sun or the moon) lies within the sky. `trace` is what the object leaves
-    outside itself: its shadow, its reflection, the islet under it.
+    `light` (the disc of the sun or the moon) lies within the sky. `object` is every thing there is,
+    `first` and `other` each by itself. `trace` is what the things leave outside themselves: shadow,
+    reflection, the islet under them. Rain and falling snow lie over everything and have no mask.
     """
-    picture, light = _sky(scene)
-    peaks = _mountains(scene, picture)
-    _ground(scene, picture)
-    masks = _part(peaks, light)
-    masks |= _thing(scene, picture, masks)
+    if scene.ground == "plain":
+        picture, light, peaks = _backdrop(scene), *np.zeros((2, SIZE, SIZE), bool)
+    else:
+        picture, light = _sky(scene)
+        peaks = _mountains(scene, picture)
+        _ground(scene, picture)
+    masks = _part(peaks, light, 0 if scene.ground == "plain" else HORIZON)
+    if scene.weather == "fog":
+        _fog(scene, picture)
+    masks |= _things(scene, picture, masks)
+    if scene.weather in ("rain", "snowfall"):
+        _fall(scene, picture)
     image = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
     return Postcard(image, masks, caption(scene))
 
 
-def place(scene: Scene) -> Place | None:
-    """Where the thing of a scene stands, without drawing it."""
-    return _place(scene) if scene.thing else None
+def places(scene: Scene) -> list[Place]:
+    """Where the things of a scene stand, without drawing them."""
+    return [_place(scene, thing, name) for name, thing in _named_things(scene)]
 
 
-def _part(peaks: np.ndarray, light: np.ndarray) -> Masks:
+def _part(peaks: np.ndarray, light: np.ndarray, horizon: int) -> Masks:
     ground = np.zeros((SIZE, SIZE), bool)
-    ground[HORIZON:] = True
+    ground[horizon:] = True
     peaks = peaks & ~ground
     sky = ~peaks & ~ground
     return {"sky": sky, "light": light & sky, "mountains": peaks, "ground": ground}
+
+
+def _backdrop(scene: Scene) -> np.ndarray:
+    """A studio's paper: pale, of a hue that has no name, darker towards the foot."""
+    rng = _stream(scene, "backdrop")
+    top, foot = (rgb(colour) * rng.uniform(0.92, 1.03, 3) for colour in palette.GROUNDS["plain"])
+    depth = np.linspace(0, 1, SIZE)[:, None, None]
+    return np.repeat(top + depth * (foot - top), SIZE, 1).astype(np.float32)
 
 
 # --- sky ------------------------------------------------------------------------------------------
@@ -113,10 +129,9 @@ def _light(scene: Scene, picture: np.ndarray) -> np.ndarray:
     if not scene.light:
         return np.zeros((SIZE, SIZE), bool)
     rng = _stream(scene, "light")
-    side = rng.choice([-1, 1])
-    x = 128 + side * rng.uniform(40, 96)
-    low = scene.time in ("sunset", "dawn")
-    y = rng.uniform(58, 84) if low else rng.uniform(30, 54)
+    x = 128 + _side(scene) * rng.uniform(56, 98)
+    low = scene.time in ("sunset", "dawn")  # but never behind the highest ridge
+    y = rng.uniform(46, 62) if low else rng.uniform(28, 50)
     radius = rng.uniform(16, 20)
     ys, xs = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     distance = np.hypot(xs - x, ys - y)
@@ -138,7 +153,8 @@ def _clouds(scene: Scene, picture: np.ndarray, shine: np.ndarray) -> None:
     noise = textures.fractal(rng, SIZE, cells=(5, 2 if storm else 3))
     rows = np.linspace(0, 1, SIZE)[:, None]
     fade = np.clip((0.56 - rows) / 0.2, 0, 1)
-    cover = np.clip((noise - (0.42 if storm else 0.56)) * (5 if storm else 6), 0, 1) * fade
+    clear = np.quantile(noise[: SIZE // 2], 0.2 if storm else 0.45)  # some of every sky is covered
+    cover = np.clip((noise - clear) * (5 if storm else 6), 0, 1) * fade
     cover *= 1 - 0.85 * np.clip(shine * 2.5, 0, 1)
     shade = np.clip(1.06 - 0.26 * np.pad(cover, ((7, 0), (0, 0)), "edge")[:SIZE], 0.8, 1)[..., None]
     colour = rgb(palette.CLOUDS[scene.time]) * shade
@@ -261,38 +277,58 @@ def _lake(scene: Scene, picture: np.ndarray) -> None:
     picture[HORIZON:] = mirror + blend * (water - mirror) + glint
 
 
-# --- the thing ------------------------------------------------------------------------------------
+# --- the things -----------------------------------------------------------------------------------
 
 
-def _thing(scene: Scene, picture: np.ndarray, masks: Masks) -> Masks:
-    """Draw the thing and its traces in place; returns every mask that it changes."""
-    none = np.zeros((SIZE, SIZE), bool)
-    if scene.thing is None:
-        return {"object": none, "trace": none}
+def _named_things(scene: Scene) -> list[tuple[str, Thing]]:
+    pair = (("first", scene.thing), ("other", scene.other))
+    return [(name, thing) for name, thing in pair if thing]
+
+
+def _things(scene: Scene, picture: np.ndarray, masks: Masks) -> Masks:
+    """Draw the things and their traces in place; returns every mask that they change."""
     before = picture.copy()
-    place = _place(scene)
-    paint, cover = things.draw(
-        scene.thing.kind, scene.thing.colour, place.height, scene.time in ("night", "storm")
-    )
+    found = {name: np.zeros((SIZE, SIZE), bool) for name in ("first", "other")}
+    for name, thing in _named_things(scene):
+        found[name] = _thing(scene, thing, _place(scene, thing, name), picture)
+    found["first"] &= ~found["other"]  # the second is drawn over the first
+    whole = found["first"] | found["other"]
+    changed = {name: masks[name] & ~whole for name in ("sky", "light", "mountains", "ground")}
+    trace = np.any(picture != before, -1) & ~whole
+    return changed | found | {"object": whole, "trace": trace}
+
+
+def _thing(scene: Scene, thing: Thing, place: Place, picture: np.ndarray) -> np.ndarray:
+    """Draw one thing in place; returns its mask [256, 256]."""
+    lamps = scene.time in ("night", "storm")
+    paint, cover = things.draw(thing.kind, thing.colour, place.height, lamps)
     if scene.ground == "lake":
         _reflect(picture, paint * _tint(scene), cover, place)
     if not place.flies:
-        _rest(scene, picture, place)
+        _rest(scene, thing, picture, place)
     window = picture[place.top : place.foot, place.left : place.left + place.height]
     window += paint * _lamplight(scene, paint) - cover * window
-    whole = none.copy()
-    whole[place.top : place.foot, place.left : place.left + place.height] = cover[..., 0] > 0.5
-    changed = {name: masks[name] & ~whole for name in ("sky", "light", "mountains", "ground")}
-    return changed | {"object": whole, "trace": np.any(picture != before, -1) & ~whole}
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[place.top : place.foot, place.left : place.left + place.height] = cover[..., 0] > 0.5
+    return mask
 
 
-def _place(scene: Scene) -> Place:
-    rng = _stream(scene, "place")
-    flies = scene.thing is not None and scene.thing.kind == "balloon"
-    size, across, along = rng.uniform(0.9, 1.1), rng.uniform(-1, 1), rng.uniform(0, 1)
-    height = round((104 if flies else 112) * size)
+def _place(scene: Scene, thing: Thing, name: str) -> Place:
+    """One thing stands opposite the sun; of two, the first stands left."""
+    rng = _stream(scene, f"place {name}")
+    flies = thing.kind in FLYING
+    size, across, along = rng.uniform(0.9, 1.1), rng.uniform(-0.4, 1), rng.uniform(0, 1)
+    height, shift = (104 if flies else 112), -44 * _side(scene) * across
+    if scene.other:
+        height, shift = 92, (-1 if name == "first" else 1) * (56 + 6 * across)
+    height = round(height * size)
     foot = round(118 + 22 * along) if flies else round(192 + 30 * along)
-    return Place(round(128 + 44 * across - height / 2), foot - height, height, flies)
+    return Place(round(128 + shift - height / 2), foot - height, height, flies)
+
+
+def _side(scene: Scene) -> int:
+    """Where the sun is, or would be: -1 left, 1 right."""
+    return int(_stream(scene, "side").choice([-1, 1]))
 
 
 def _lamplight(scene: Scene, paint: np.ndarray) -> np.ndarray:
@@ -304,11 +340,10 @@ def _lamplight(scene: Scene, paint: np.ndarray) -> np.ndarray:
     return np.where(lit, np.float32(1), tint)
 
 
-def _rest(scene: Scene, picture: np.ndarray, place: Place) -> None:
+def _rest(scene: Scene, thing: Thing, picture: np.ndarray, place: Place) -> None:
     """A shadow on land; on water, an islet to stand on, or a wake for a boat."""
     ys, xs = np.mgrid[:SIZE, :SIZE].astype(np.float32)
-    afloat = scene.thing is not None and scene.thing.kind == "boat"
-    if scene.ground == "lake" and not afloat:
+    if scene.ground == "lake" and thing.kind != "boat":
         islet = _disc(xs, ys, place.centre, place.foot, place.height * 0.56, 9)
         shore = rgb(palette.GROUNDS["meadow"][1]) * 0.9 * _tint(scene)
         picture += islet[..., None] * (shore - picture)
@@ -330,6 +365,40 @@ def _reflect(picture: np.ndarray, paint: np.ndarray, cover: np.ndarray, place: P
 def _disc(xs: np.ndarray, ys: np.ndarray, x: float, y: float, rx: float, ry: float) -> np.ndarray:
     """A flat ellipse with an edge one pixel soft, 0..1."""
     return np.clip((1 - np.hypot((xs - x) / rx, (ys - y) / ry)) * ry + 0.5, 0, 1)
+
+
+# --- weather --------------------------------------------------------------------------------------
+
+
+def _fog(scene: Scene, picture: np.ndarray) -> None:
+    """Mist over the land, thickest at the horizon, drawn in place; things stand before it."""
+    rng = _stream(scene, "fog")
+    rows = np.arange(SIZE)[:, None]
+    near = np.exp(-(((rows - HORIZON) / np.where(rows < HORIZON, 80, 60)) ** 2))
+    drift = textures.fractal(rng, SIZE, cells=(6, 2), octaves=3)
+    veil = np.clip(0.12 + 0.62 * near * (0.7 + 0.6 * drift), 0, 0.78)[..., None]
+    mist = rgb(palette.MIST) * (0.35 + 0.65 * _tint(scene))
+    picture += veil.astype(np.float32) * (mist - picture)
+
+
+def _fall(scene: Scene, picture: np.ndarray) -> None:
+    """Rain as slanting streaks, snow as flakes, over the whole picture, in place."""
+    rng = _stream(scene, "fall")
+    sheet = np.zeros((SIZE, SIZE), np.uint8)
+    rain = scene.weather == "rain"
+    for x, y in rng.uniform(-12, SIZE + 4, (70 if rain else 64, 2)):
+        if rain:
+            length = rng.uniform(20, 32)
+            tail = (round((x - length / 4) * 8), round((y + length) * 8))
+            cv2.line(sheet, (round(x * 8), round(y * 8)), tail, 255, 3, cv2.LINE_AA, 3)
+        else:
+            centre, radius = (round(x * 8), round(y * 8)), round(rng.uniform(2.2, 4.6) * 8)
+            cv2.circle(sheet, centre, radius, 255, -1, cv2.LINE_AA, shift=3)
+    ink = rgb(palette.RAIN if rain else palette.FLAKE) * (0.45 + 0.55 * _tint(scene))
+    soft = cv2.GaussianBlur(sheet.astype(np.float32) / 255, (0, 0), 1.2)
+    cover = (soft * (0.55 if rain else 0.95))[..., None]
+    picture *= 0.9 if rain else 1.0
+    picture += cover * (ink - picture)
 
 
 def _tint(scene: Scene) -> np.ndarray:

@@ -248,9 +248,11 @@ class Bundle:
             row = Conditioning(torch.zeros_like(row.tokens), zero, row.ids)
         return row
 
-    @torch.no_grad()
     def predict(self, x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        """The denoiser's own output for x [B, C, h, w] at time t, in float32."""
+        """The denoiser's own output for x [B, C, h, w] at time t, in float32 or better.
+
+        Its weights are frozen: a graph is made only for words that ask for a gradient.
+        """
         added = None
         if self._large:
             added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
@@ -261,7 +263,7 @@ class Bundle:
             added_cond_kwargs=added,
             return_dict=False,
         )[0]
-        return output.float()
+        return output.to(torch.promote_types(output.dtype, torch.float32))
 
     @property
     def _large(self) -> bool:

@@ -1,6 +1,54 @@
-"""Words as the text encoder sees them: which it does not know, which it has no room for."""
+"""Words as the text encoder sees them: where they stand, which it does not know or has no room for.
+
+A word is found by the places of its letters in the prompt, never by comparing tokens, so commas,
+double spaces and words of several tokens are no trouble.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from pipelines.core.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a prompt, without the punctuation around it."""
+
+    text: str
+    start: int  # its first letter in the prompt
+    positions: tuple[int, ...]  # of its tokens in the encoder's sequence, the start token being 0
+
+
+def length(bundle: Bundle) -> int:
+    """Tokens in the encoder's sequence."""
+    return int(bundle.tokenizers[0].model_max_length)
+
+
+def words(bundle: Bundle, text: str) -> list[Word]:
+    """The words of `text` in order; one that the encoder has no room for has no positions."""
+    room = length(bundle) - 1  # the last token ends the sequence
+    _, spans = _spans(bundle, text)
+    found: list[Word] = []
+    for run in re.finditer(r"\S+", text):
+        inner = re.search(r"\w(?:.*\w)?", run[0])
+        if inner is None:
+            continue
+        start, end = run.start() + inner.start(), run.start() + inner.end()
+        positions = [i for i, (a, b) in enumerate(spans, start=1) if a < end and b > start]
+        found.append(Word(inner[0], start, tuple(i for i in positions if i < room)))
+    return found
+
+
+def columns(bundle: Bundle, groups: Sequence[Word]) -> Tensor:
+    """[1, length, words]: 1 where a token belongs to a word; what `attention.Watch` looks at."""
+    picked = torch.zeros(1, length(bundle), len(groups), device=bundle.device)
+    for column, word in enumerate(groups):
+        picked[0, list(word.positions), column] = 1
+    return picked
 
 
 def unknown(bundle: Bundle, text: str) -> list[str]:

@@ -107,7 +107,7 @@ def test_the_focus_lies_on_the_thing():
     for weight, scene in zip(focus[:, 0].numpy(), scenes, strict=True):
         mask = render(scene).masks["object"]
         cells = mask.reshape(32, 8, 32, 8).mean((1, 3))
-        assert scene.thing is None or np.all(weight[cells > 0.9] > 1.5)
+        assert not scene.thing or np.all(weight[cells > 0.9] > 1.5)
         assert np.median(weight) <= 1
 
 

@@ -75,3 +75,14 @@ def test_it_resumes_where_it_was(tmp_path: Path):
 def test_a_finished_run_does_nothing_more(tmp_path: Path):
     toy = Toy()
     assert list(make(tmp_path, toy, seconds=0).steps()) == []
+
+
+def test_a_pause_costs_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("training.run.time.monotonic", lambda: now[0])
+    run = make(tmp_path, Toy(), seconds=100)
+    for step, _ in enumerate(run.steps()):
+        now[0] += 3600 if step == 1 else 2
+        if step == 4:
+            break
+    assert run.elapsed == 2 + 30 + 2 + 2

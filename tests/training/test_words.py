@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from training import tokenizer
-from training.captions import caption, chips, phrase, vocabulary
-from training.scene import Scene, Thing, sample
+from training.captions import caption, chips, named, phrase, vocabulary
+from training.scene import Scene, Thing, attributes, sample
 
 SCENE = Scene("sunset", "meadow", "snowy mountains", Thing("house", "red"), True, True, seed=1)
 
@@ -21,6 +22,37 @@ def test_the_canonical_caption_names_everything():
     )
 
 
+PAIR = Scene(
+    "day", "lake", "none", Thing("house", "red"), False, True, 1, "rain", Thing("boat", "blue")
+)
+
+
+def test_two_things_stand_in_a_relation():
+    assert caption(PAIR) == (
+        "a red house left of a blue boat on a lake with clouds in the rain by day"
+    )
+    rng = np.random.default_rng(0)
+    spoken = {phrase(PAIR, rng).split(" on ")[0] for _ in range(60)}
+    assert any("a blue boat right of a red house" in text for text in spoken)
+    assert not any("a blue boat left of" in text for text in spoken)
+
+
+def test_weather_is_one_word_of_the_caption():
+    rain, fog = (caption(replace(PAIR, weather=weather)).split() for weather in ("rain", "fog"))
+    assert [pair for pair in zip(rain, fog, strict=True) if len(set(pair)) > 1] == [("rain", "fog")]
+
+
+def test_what_is_named_is_what_the_caption_says():
+    assert named(SCENE) == ("time", "ground", "mountains", "light", "clouds", "kind", "colour")
+    assert "mountains" not in named(PAIR)
+    rng = np.random.default_rng(2)
+    for scene in (sample(rng) for _ in range(200)):
+        said, found = caption(scene), attributes(scene)
+        for name in ("kind", "colour", "mountains", "other kind", "other colour", "clouds"):
+            assert (name not in named(scene)) or found[name] in said
+        assert ("time" in named(scene)) == (scene.ground != "plain")
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
@@ -28,6 +60,7 @@ def test_the_canonical_caption_names_everything():
         ({"mountains": "none"}, "mountains"),
         ({"light": False}, "sun"),
         ({"clouds": False}, "clouds"),
+        ({"weather": "clear"}, "rain"),
     ],
     ids=str,
 )
@@ -80,10 +113,10 @@ def test_a_text_is_wrapped_and_padded():
     words = tokenizer.build()
     tokens = words.convert_ids_to_tokens(words("a red house", padding="max_length").input_ids)
     assert tokens[:5] == ["<start>", "a", "red", "house", "<end>"]
-    assert tokens[5:] == ["<pad>"] * 19
-    assert words.model_max_length == 24
+    assert tokens[5:] == ["<pad>"] * 27
+    assert words.model_max_length == 32
 
 
 def test_too_long_a_text_is_cut():
     words = tokenizer.build()
-    assert len(words("red " * 50, truncation=True).input_ids) == 24
+    assert len(words("red " * 50, truncation=True).input_ids) == 32

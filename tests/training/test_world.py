@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from training.palette import swatches
-from training.scene import HELD_OUT_EVERY, KINDS, Scene, Thing, sample, variants
+from training.scene import (
+    ATTRIBUTES,
+    HELD_OUT_EVERY,
+    KINDS,
+    Scene,
+    Thing,
+    attributes,
+    sample,
+    variants,
+)
 from training.world import HORIZON, SIZE, render
 
 PLAIN = Scene("day", "meadow", "none", None, light=False, clouds=False, seed=5)
@@ -50,7 +59,8 @@ def test_a_mask_is_empty_exactly_where_nothing_is_named(scene: Scene):
     masks = render(scene).masks
     assert masks["object"].any() == (scene.thing is not None)
     assert masks["mountains"].any() == (scene.mountains != "none")
-    assert masks["light"].any() <= scene.light
+    assert masks["light"].any() == scene.light  # never behind a mountain
+    assert masks["other"].any() == (scene.other is not None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,15 +122,72 @@ def test_variants_are_one_word_away():
         "colour": 5,
         "kind": 6,
         "thing": 1,
+        "weather": 0,  # the moon needs clear weather
     }
     for others in changed.values():
         for other in others:
             differing = [
-                field
-                for field in ("time", "ground", "mountains", "thing", "light", "clouds", "seed")
-                if getattr(other, field) != getattr(FULL, field)
+                field for field in Scene.__slots__ if getattr(other, field) != getattr(FULL, field)
             ]
             assert len(differing) == 1
+
+
+def test_the_first_of_two_things_stands_left():
+    pairs = [scene for scene in scenes(120) if scene.other]
+    assert pairs
+    for scene in pairs:
+        masks = render(scene).masks
+        first, other = (np.nonzero(masks[name])[1].mean() for name in ("first", "other"))
+        assert first + 60 < other
+        assert np.array_equal(masks["object"], masks["first"] | masks["other"])
+
+
+def test_the_second_thing_of_another_colour_leaves_the_first_alone():
+    pair = Scene(
+        "day",
+        "meadow",
+        "none",
+        Thing("house", "red"),
+        False,
+        False,
+        5,
+        other=Thing("tower", "blue"),
+    )
+    for other in variants(pair)["other colour"]:
+        before, after = render(pair), render(other)
+        changed = np.any(before.image != after.image, -1)
+        assert changed.any()
+        assert not np.any(changed & ~before.masks["other"] & ~before.masks["trace"])
+
+
+@pytest.mark.parametrize("weather", ["rain", "snowfall", "fog"])
+def test_weather_is_seen_and_moves_nothing(weather: str):
+    scene = Scene("day", "sand", "red cliffs", Thing("house", "red"), False, True, seed=8)
+    other = next(each for each in variants(scene)["weather"] if each.weather == weather)
+    before, after = render(scene), render(other)
+    assert np.abs(before.image.astype(int) - after.image).mean() > 3
+    for name, mask in before.masks.items():
+        assert np.array_equal(mask, after.masks[name]), name
+
+
+def test_a_plain_background_is_nothing_but_ground():
+    scene = Scene("day", "plain", "none", Thing("house", "red"), False, False, seed=5)
+    masks = render(scene).masks
+    assert np.array_equal(masks["ground"], ~masks["object"])
+
+
+def test_clouds_are_always_to_be_seen():
+    for seed in range(20):
+        clear = Scene("day", "sand", "none", None, False, False, seed=seed)
+        cloudy = next(iter(variants(clear)["clouds"]))
+        difference = np.abs(render(clear).image.astype(int) - render(cloudy).image).max(-1)
+        assert np.mean(difference[: SIZE // 3] > 20) > 0.1
+
+
+def test_attributes_have_listed_values():
+    for scene in scenes(200):
+        for name, value in attributes(scene).items():
+            assert value in ATTRIBUTES[name]
 
 
 def test_the_splits_do_not_meet():
@@ -138,6 +205,16 @@ def test_the_splits_do_not_meet():
         {"thing": Thing("boat", "red")},
         {"time": "storm", "clouds": True, "light": True},
         {"time": "storm", "clouds": False, "light": False},
+        {"time": "storm", "clouds": True, "weather": "fog"},
+        {"weather": "hail"},
+        {"weather": "rain"},
+        {"weather": "fog", "light": True},
+        {"other": Thing("house", "red")},
+        {"thing": Thing("house", "red"), "other": Thing("balloon", "red")},
+        {"thing": Thing("house", "red"), "other": Thing("boat", "red")},
+        {"ground": "plain"},
+        {"ground": "plain", "thing": Thing("house", "red"), "clouds": True},
+        {"ground": "plain", "thing": Thing("house", "red"), "time": "night"},
     ],
     ids=str,
 )

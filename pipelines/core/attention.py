@@ -1,0 +1,318 @@
+"""Attention to words and places, edited and looked at, for one network call at a time.
+
+What Prompt-to-Prompt does to a target's maps (Hertz et al., arXiv:2208.01626, section 3) is linear
+over the tokens, so it folds into the values and no map has to be made. With P_s, P_t the maps of
+source and target, M the mapper from source tokens to target tokens, al = 1 where a target token has
+a counterpart (else 0), W = 1 inside a token's window of steps, c its weight:
+
+    P = (P_s M) c W + P_t ((1 - W) + c W (1 - al))               the edited map
+    P V = P_s (M (c W V)) + P_t (((1 - W) + c W (1 - al)) V)     two fused attentions
+
+Self-attention is replaced by giving the target the source's queries and keys, and a map is seen by
+attending to one-hot columns in place of the values. Row 0 of a batch is the source, the others are
+its targets; of a guided batch only the conditional half, its last rows, is touched.
+
+To see where a plain run of n pictures looks for each word of its prompt:
+
+    words = tokens.words(bundle, prompt)
+    watch = Watch(tokens.columns(bundle, words))
+    predict = watched(bundle.unet, guided(bundle, embedded, without, guidance_scale), watch)
+    ... walk(x, predict, solver) to its end ...
+    watch.mean()                                    # [n, len(words), h/2, w/2], in [0, 1]
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+from pipelines.core.sampling import Moment, Predict
+
+Rows = list[int]  # of a batch [source, *targets]
+FEWEST_CELLS = 128  # a map of 8 × 8 says little, one of 16 × 16 (or its like) enough
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One attention of the denoiser's transformers."""
+
+    module: Any  # a diffusers Attention
+    cross: bool  # it looks at words; otherwise at the other places
+    reduction: int  # the sides of its maps are this many times smaller than the latent's
+
+    def grid(self, latent: Sequence[int]) -> tuple[int, int]:
+        """(height, width) of its maps, for latents of the shape [..., h, w]."""
+        return -(-latent[-2] // self.reduction), -(-latent[-1] // self.reduction)
+
+
+def layers(unet: Any) -> list[Layer]:
+    """The attentions of the denoiser's transformers, from the way down to the way up."""
+    found: list[Layer] = []
+    reduction = 1
+
+    def add(block: Any) -> None:
+        for module in block.modules():
+            if isinstance(module, Attention) and module.group_norm is None:
+                found.append(Layer(module, bool(module.is_cross_attention), reduction))
+
+    for block in unet.down_blocks:
+        add(block)
+        reduction *= 2 if getattr(block, "downsamplers", None) else 1
+    if unet.mid_block is not None:
+        add(unet.mid_block)
+    for block in unet.up_blocks:
+        add(block)
+        reduction //= 2 if getattr(block, "upsamplers", None) else 1
+    return found
+
+
+def readable(unet: Any, latent: Sequence[int]) -> int:
+    """The reduction whose maps of words say most: the coarsest that has enough cells.
+
+    16 × 16 for Stable Diffusion at 512 pixels and for latents of 32 × 32, as in the official code.
+    Raises ValueError for a network that does not attend to words.
+    """
+    cells = {each.reduction: _area(each.grid(latent)) for each in layers(unet) if each.cross}
+    if not cells:
+        raise ValueError("This model does not attend to words, so there is nothing to control.")
+    return max((each for each in cells if cells[each] >= FEWEST_CELLS), default=min(cells))
+
+
+@dataclass(slots=True)
+class Watch:
+    """How much every place looks at chosen tokens, gathered step by step while a network runs.
+
+    `columns` [B or 1, L, K], of zeros and ones, picks tokens; the attention to the tokens of one
+    column is summed. Looked at are the layers of the given `reductions`; their mean is taken on the
+    finest grid among them. Of a map that is edited the edited one is seen.
+    """
+
+    columns: Tensor
+    reductions: Sequence[int] = (2,)
+    steps: list[Tensor] = field(default_factory=list)  # [B, K, h, w] each, mean of layers and heads
+
+    def mean(self) -> Tensor:
+        """The mean over the steps so far, [B, K, h, w] in [0, 1]."""
+        return torch.stack(self.steps).mean(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What becomes of the targets' attention, for E edits of one source, S steps, L tokens."""
+
+    mapper: Tensor  # [E, L, L], M: source token (row) → target token (column)
+    taken: Tensor  # [S, E, L], c W: how much of the source's map a target token gets
+    own: Tensor  # [S, E, L], (1 - W) + c W (1 - al): how much of its own map it keeps
+    words: Sequence[Sequence[bool]]  # [S][E], whether any token is inside its window
+    places: Sequence[Sequence[bool]]  # [S][E], whether the source's self-attention is taken
+    coarse: Sequence[int]  # [E], self-attention is taken at this reduction and coarser ones
+
+    def at(self, step: int, rows: Rows, reductions: Iterable[int]) -> "_Now":
+        """For the part `rows` of the batch, of which the first is the source."""
+        edits = [row - 1 for row in rows[1:]]
+        fold = None
+        if any(self.words[step][edit] for edit in edits):
+            mapper, taken = self.mapper[edits], self.taken[step, edits]
+            fold = (mapper * taken[:, None])[:, None], self.own[step, edits][:, None, :, None]
+        sources: dict[int, Tensor] = {}
+        for reduction in reductions:
+            shared = [self.places[step][each] and reduction >= self.coarse[each] for each in edits]
+            if any(shared):
+                index = [0, *(0 if each else i for i, each in enumerate(shared, start=1))]
+                sources[reduction] = torch.tensor(index, device=self.mapper.device)
+        return _Now(fold, sources)
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What a control asks of R rows at one step."""
+
+    fold: tuple[Tensor, Tensor] | None = None  # [E, 1, L, L] of the source's map, [E, 1, L, 1] own
+    sources: Mapping[int, Tensor] = field(default_factory=dict)  # reduction → [R], whose q and k
+
+
+def watched(unet: Any, predict: Predict, watch: Watch) -> Predict:
+    """`predict` unchanged, with `watch` looking on."""
+
+    def look(x: Tensor, moment: Moment) -> Tensor:
+        whole = [(list(range(len(x))), predict)]
+        return controlled(unet, whole, None, [watch])(x, moment)
+
+    return look
+
+
+def controlled(
+    unet: Any,
+    parts: Sequence[tuple[Rows, Predict]],
+    control: Control | None,
+    watches: Sequence[Watch] = (),
+) -> Predict:
+    """A `predict` for [source, *targets] under attention control.
+
+    `parts` cuts a batch that would be too large: rows, beginning with row 0, and what predicts
+    them. The network has our processors during a call of a part's predict, and its own ones again
+    before this returns, also by an exception.
+    """
+    every = layers(unet)
+    reductions = {layer.reduction for layer in every}
+
+    def predict(x: Tensor, moment: Moment) -> Tensor:
+        outputs: list[Tensor] = []
+        seen: list[list[Tensor]] = [[] for _ in watches]
+        for rows, predict_rows in parts:
+            now = control.at(moment.index - 1, rows, reductions) if control else _Now()
+            columns = [watch.columns.expand(len(x), -1, -1)[rows] for watch in watches]
+            looks = [_Look(*each) for each in zip(columns, watches, strict=True)]
+            with _installed(_processors(every, now, looks)):
+                outputs.append(predict_rows(x[rows], moment))
+            for kept, look in zip(seen, looks, strict=True):
+                kept.append(look.mean(x.shape))
+        for watch, kept in zip(watches, seen, strict=True):
+            watch.steps[moment.index - 1 :] = [_joined(kept)]  # Heun's second look replaces
+        return _joined(outputs)
+
+    return predict
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The rows of all parts; the source is in each, and the first one's is taken."""
+    return torch.cat([parts[0], *(part[1:] for part in parts[1:])])
+
+
+class _Look:
+    """What one watch sees of R rows during one call."""
+
+    def __init__(self, columns: Tensor, watch: Watch) -> None:
+        self.columns = columns  # [R, L, K]
+        self.reductions = watch.reductions
+        self.maps: list[tuple[Layer, Tensor]] = []  # [R, N, K] each
+
+    def mean(self, latent: Sequence[int]) -> Tensor:
+        """Of the layers, [R, K, h, w]."""
+        if not self.maps:
+            raise ValueError("This model does not attend to words at the size asked for.")
+        grid = max((layer.grid(latent) for layer, _ in self.maps), key=_area)
+        maps = [each.mT.unflatten(2, layer.grid(latent)) for layer, each in self.maps]
+        return torch.stack([_enlarged(each, grid) for each in maps]).mean(0)
+
+
+def _area(grid: Sequence[int]) -> int:
+    return grid[0] * grid[1]
+
+
+def _enlarged(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    return maps if maps.shape[-2:] == grid else F.interpolate(maps, grid, mode="bilinear")
+
+
+@contextmanager
+def _installed(processors: Iterable[tuple[Layer, Any]]) -> Generator[None]:
+    own: list[tuple[Any, Any]] = []
+    try:
+        for layer, processor in processors:
+            own.append((layer.module, layer.module.processor))
+            layer.module.set_processor(processor)
+        yield
+    finally:
+        for module, processor in own:
+            module.set_processor(processor)
+
+
+def _processors(
+    every: Iterable[Layer], now: _Now, looks: Sequence[_Look]
+) -> Iterator[tuple[Layer, Any]]:
+    """The layers that need another processor for this call, each with the one it needs."""
+    for layer in every:
+        if not layer.cross:
+            if layer.reduction in now.sources:
+                yield layer, _ToPlaces(now.sources[layer.reduction])
+            continue
+        its = [look for look in looks if layer.reduction in look.reductions]
+        if now.fold is not None or its:
+            yield layer, _ToWords(layer, now.fold, its)
+
+
+@dataclass(frozen=True, slots=True)
+class _ToPlaces:
+    """Self-attention in which a row may use another's queries and keys."""
+
+    sources: Tensor  # [R], for the last R rows
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        q, k, v = _projected(attn, hidden_states, hidden_states)
+        first = len(q) - len(self.sources)  # the unconditional rows before it stay
+        q, k = (torch.cat([each[:first], each[first:][self.sources]]) for each in (q, k))
+        return _merged(attn, F.scaled_dot_product_attention(q, k, v))
+
+
+@dataclass(frozen=True, slots=True)
+class _ToWords:
+    """Cross-attention, edited in its last rows where there is a fold, and looked at."""
+
+    layer: Layer
+    fold: tuple[Tensor, Tensor] | None
+    looks: Sequence[_Look]
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        for look in self.looks:
+            last = slice(len(q) - len(look.columns), None)
+            look.maps.append((self.layer, self._maps(q[last], k[last], look.columns)))
+        return _merged(attn, attend(q, k, v, self.fold))
+
+    def _maps(self, q: Tensor, k: Tensor, columns: Tensor) -> Tensor:
+        """The attention to the columns, mean over the heads: [R, N, K] in float32 or better."""
+        heads, width = q.shape[1], q.shape[-1]
+        found: list[Tensor] = []
+        for some in columns.to(q).split(width, dim=-1):  # fused kernels want values of this width
+            values = F.pad(some, (0, width - some.shape[-1]))[:, None].expand(-1, heads, -1, -1)
+            found.append(attend(q, k, values, self.fold)[..., : some.shape[-1]].mean(1))
+        maps = torch.cat(found, dim=-1)
+        return maps.to(torch.promote_types(maps.dtype, torch.float32))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, fold: tuple[Tensor, Tensor] | None) -> Tensor:
+    """[B, heads, N, d] queries, keys and values → [B, heads, N, d]; the last E rows folded.
+
+    The row before them is their source.
+    """
+    if fold is None:
+        return F.scaled_dot_product_attention(q, k, v)
+    mapper, own = fold
+    edits = len(mapper)
+    mine = F.scaled_dot_product_attention(q, k, torch.cat([v[:-edits], own * v[-edits:]]))
+    source = slice(-edits - 1, -edits)
+    source_q, source_k = (each[source].expand(edits, -1, -1, -1) for each in (q, k))
+    theirs = F.scaled_dot_product_attention(source_q, source_k, mapper @ v[-edits:])
+    return torch.cat([mine[:-edits], mine[-edits:] + theirs])
+
+
+def _projected(attn: Any, hidden: Tensor, looked_at: Tensor) -> tuple[Tensor, ...]:
+    """Queries, keys and values, [B, heads, N, d] each."""
+    if looked_at is not hidden and attn.norm_cross:
+        looked_at = attn.norm_encoder_hidden_states(looked_at)
+    linear = (attn.to_q(hidden), attn.to_k(looked_at), attn.to_v(looked_at))
+    q, k, v = (each.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for each in linear)
+    q = q if attn.norm_q is None else attn.norm_q(q)
+    k = k if attn.norm_k is None else attn.norm_k(k)
+    return q, k, v
+
+
+def _merged(attn: Any, out: Tensor) -> Tensor:
+    return attn.to_out[1](attn.to_out[0](out.transpose(1, 2).flatten(2)))
