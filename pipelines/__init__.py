@@ -16,19 +16,42 @@ if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
     from pipelines.core.bundle import Bundle
     from pipelines.core.sampling import drain
+    from pipelines.prompt_to_prompt import (
+        LocalBlend,
+        PromptEdit,
+        PromptToPrompt,
+        prompt_to_prompt,
+    )
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
-__all__ = ["Blended", "Bundle", "Edit", "Request", "SDEdit", "blended", "drain", "sdedit"]
+__all__ = [
+    "Blended",
+    "Bundle",
+    "Edit",
+    "LocalBlend",
+    "PromptEdit",
+    "PromptToPrompt",
+    "Request",
+    "SDEdit",
+    "blended",
+    "drain",
+    "prompt_to_prompt",
+    "sdedit",
+]
 
 _HOMES = {
     "Blended": "pipelines.blended",
     "Bundle": "pipelines.core.bundle",
     "Edit": "pipelines.request",
+    "LocalBlend": "pipelines.prompt_to_prompt",
+    "PromptEdit": "pipelines.prompt_to_prompt",
+    "PromptToPrompt": "pipelines.prompt_to_prompt",
     "Request": "pipelines.request",
     "SDEdit": "pipelines.sdedit",
     "blended": "pipelines.blended",
     "drain": "pipelines.core.sampling",
+    "prompt_to_prompt": "pipelines.prompt_to_prompt",
     "sdedit": "pipelines.sdedit",
 }
 

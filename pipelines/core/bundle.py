@@ -193,8 +193,9 @@ class Bundle:
         coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
         if hasattr(coded, "latent_dist"):
             rows = [coded.latent_dist.sample(generator) for generator in generators]
+            rows = rows or [coded.latent_dist.mode()]  # one row, the mean, without generators
         else:
-            rows = [coded.latents] * len(generators)
+            rows = [coded.latents] * max(len(generators), 1)
         return torch.cat(rows).float() * self.vae.config.scaling_factor
 
     @torch.no_grad()

@@ -7,12 +7,17 @@ from pipelines.core.sampling import Moment, Predict
 
 
 def guided(
-    bundle: Bundle, words: Conditioning, without: Conditioning, guidance_scale: float
+    bundle: Bundle,
+    words: Conditioning,
+    without: Conditioning,
+    guidance_scale: float,
+    unguided: int = 0,
 ) -> Predict:
     """Classifier-free guidance (Ho & Salimans, arXiv:2207.12598): e_u + w (e_c - e_u).
 
     A scale of 1 or less skips the unconditional half, as in diffusers. `words` and `without` are
-    one row each, shared by every row of the batch.
+    one row, shared by every row of the batch, or a row each. The first `unguided` rows follow the
+    words alone and are not in the unconditional half.
     """
     if guidance_scale <= 1:
 
@@ -22,8 +27,11 @@ def guided(
         return plain
 
     def predict(x: Tensor, moment: Moment) -> Tensor:
-        both = without.rows(len(x)).over(words.rows(len(x)))
-        unconditional, conditional = bundle.predict(cat([x, x]), moment.t, both).chunk(2)
-        return unconditional + guidance_scale * (conditional - unconditional)
+        steered = x[unguided:]
+        both = without.rows(len(steered)).over(words.rows(len(x)))
+        output = bundle.predict(cat([steered, x]), moment.t, both)
+        unconditional, conditional = output.tensor_split([len(steered)])
+        followed, conditional = conditional.tensor_split([unguided])
+        return cat([followed, unconditional + guidance_scale * (conditional - unconditional)])
 
     return predict

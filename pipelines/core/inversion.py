@@ -1,8 +1,23 @@
-"""From a picture back to the noise that draws it."""
+"""From a picture back to the noise that draws it, and what holds the way back to that picture."""
 
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Generator, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
+from torch.optim import Adam
 
-from pipelines.core.sampling import Moment, Predict, Solver, View, Walk, walk
+from pipelines.core import preview, solvers
+from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.guidance import guided
+from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
 
 
 def invert(
@@ -21,3 +36,164 @@ def invert(
 
     extra = {} if view is None else {"view": view}
     return (yield from walk(x, predict, solver, record, phase="inverting", **extra))
+
+
+@torch.no_grad()
+def null_text(
+    bundle: Bundle,
+    trajectory: Sequence[Tensor],
+    words: Conditioning,
+    without: Conditioning,
+    guidance_scale: float,
+    solver: Solver,
+    view: View,
+) -> Generator[Step, None, list[Conditioning]]:
+    """Null-text inversion (Mokady et al., arXiv:2211.09794, Algorithm 1), a step at a time.
+
+    `trajectory` [1, C, h, w] each is the recorded way up, `solver` a deterministic way down of as
+    many steps. Returns what to put in place of `without` at each step so that guided sampling of
+    the source's `words` follows the way back. Each step says its loss in its phase. Official
+    values, for 50 steps: Adam with 1e-2 (1 - i/100), at most 10 updates, fewer once the loss is
+    below 1e-5 + 2e-5 i; for another number of steps i grows as fast over the whole.
+    """
+    x = trajectory[-1]
+    found: list[Conditioning] = []
+    for moment in solver.moments:
+        i = 50 * (moment.index - 1) / moment.total
+        pivot = trajectory[-1 - moment.index]
+        tuning = _Tuning(bundle, solver, x, moment, pivot, words, guidance_scale)
+        without, loss = tuning.run(without, rate=1e-2 * (1 - i / 100), enough=1e-5 + 2e-5 * i)
+        found.append(without)
+        predict = guided(bundle, words, without, guidance_scale)
+        x, clean = solver(predict, x, moment)
+        yield Step(f"tuning, loss {loss:.1e}", moment, x, clean, partial(view, clean))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuning:
+    """One step of null-text inversion."""
+
+    bundle: Bundle
+    solver: Solver
+    x: Tensor
+    moment: Moment
+    pivot: Tensor
+    words: Conditioning
+    guidance_scale: float
+
+    @torch.enable_grad()
+    def run(
+        self, without: Conditioning, rate: float, enough: float, updates: int = 10
+    ) -> tuple[Conditioning, float]:
+        """Better embeddings for this step, and the loss they started the last update from."""
+        unet, t = self.bundle.unet, self.moment.t
+        tokens = without.tokens.detach().to(self.pivot.dtype).clone().requires_grad_(True)
+        adam = Adam([tokens], lr=rate)
+        with torch.no_grad():
+            conditional = self.bundle.predict(self.x, t, self.words)
+        checkpointed = unet.is_gradient_checkpointing
+        unet.enable_gradient_checkpointing()
+        loss = torch.tensor(math.inf)
+        try:
+            for _ in range(updates):
+                here = replace(without, tokens=tokens)
+                unconditional = self.bundle.predict(self.x, t, here)
+                output = unconditional + self.guidance_scale * (conditional - unconditional)
+                x, _clean = self.solver(lambda _x, _moment: output, self.x, self.moment)  # noqa: B023 (called at once)
+                loss = F.mse_loss(x, self.pivot)
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+                if loss.item() < enough:
+                    break
+        finally:
+            if not checkpointed:
+                unet.disable_gradient_checkpointing()
+        return replace(without, tokens=tokens.detach()), loss.item()
+
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """A picture's way up, and what keeps the way down on it."""
+
+    way: Sequence[Tensor]  # [1, C, h, w] each, the clean latents first
+    without: Sequence[
+        Conditioning
+    ] = ()  # what guidance subtracts: one for all steps, or one a step
+
+
+class Inversions:
+    """The latest inversions of each model, so that a second edit of a picture pays for itself only.
+
+    Make one and pass it to every run that is to share it. A model that goes takes its own along.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        self._size = size
+        self._of: WeakKeyDictionary[Bundle, OrderedDict[Hashable, Inversion]] = WeakKeyDictionary()
+
+    def find(self, bundle: Bundle, key: Hashable) -> Inversion | None:
+        kept = self._of.setdefault(bundle, OrderedDict())
+        if key in kept:
+            kept.move_to_end(key)
+        return kept.get(key)
+
+    def keep(self, bundle: Bundle, key: Hashable, inversion: Inversion) -> None:
+        kept = self._of.setdefault(bundle, OrderedDict())
+        kept[key] = inversion
+        while len(kept) > self._size:
+            kept.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a picture is to be inverted; together with the picture and the model, the cache's key."""
+
+    method: str  # "direct", "negative-prompt" or "null-text"
+    prompt: str
+    negative_prompt: str
+    guidance_scale: float
+    num_inference_steps: int
+
+
+def inverted(
+    bundle: Bundle, picture: Image.Image, asked: Asked, inversions: Inversions
+) -> Generator[Step, None, Inversion]:
+    """A picture's way up by DDIM, with its words alone, and what guidance is to subtract later.
+
+    What `inversions` knows of it takes no step. For direct inversion the negative words stay; for
+    negative-prompt inversion (Miyake et al., arXiv:2305.16807) the picture's own words take their
+    place; for null-text inversion they are tuned.
+    """
+    config, steps = bundle.scheduler_config, asked.num_inference_steps
+    words = bundle.embed(asked.prompt, picture.size)
+    without = bundle.embed(asked.negative_prompt, picture.size, negative=True)
+
+    def view(clean: Tensor) -> Views:
+        return {"0": preview.pictures(bundle, clean)[0]}
+
+    key = (hashlib.sha256(picture.tobytes()).digest(), picture.size, asked.prompt, steps)
+    found = inversions.find(bundle, key)
+    if found is None:
+        way: list[Tensor] = []
+        up = solvers.ascent(config, steps, device=bundle.device)
+        start = bundle.encode(picture, [])
+        yield from invert(start, guided(bundle, words, words, 1.0), up, way, view)
+        found = Inversion(way)
+        inversions.keep(bundle, key, found)
+    if asked.method == "negative-prompt":
+        return Inversion(found.way, [words])
+    if asked.method == "direct" or asked.guidance_scale <= 1:
+        return Inversion(found.way, [without])
+
+    exact_key = (*key, asked)
+    exact = inversions.find(bundle, exact_key)
+    if exact is None:
+        down = solvers.make("ddim", config, steps, device=bundle.device)
+        tuned = yield from null_text(
+            bundle, found.way, words, without, asked.guidance_scale, down, view
+        )
+        exact = Inversion(found.way, tuned)
+        inversions.keep(bundle, exact_key, exact)
+    return exact

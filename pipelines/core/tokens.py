@@ -1,4 +1,4 @@
-"""Words as the text encoder sees them: where they stand, which it does not know or has no room for.
+"""Words as the text encoder sees them: where they stand, and which it does not know or loses.
 
 A word is found by the places of its letters in the prompt, never by comparing tokens, so commas,
 double spaces and words of several tokens are no trouble.
@@ -43,6 +43,27 @@ def words(bundle: Bundle, text: str) -> list[Word]:
     return found
 
 
+def find(bundle: Bundle, text: str, sought: str) -> tuple[int, ...] | None:
+    """The tokens of a word or phrase in `text`, everywhere it stands; None where it does not.
+
+    "tree#2" is the second tree. Upper and lower case, and punctuation around words, do not matter.
+    """
+    match = re.fullmatch(r"(.+)#(\d+)", sought)
+    phrase, which = (match[1], int(match[2])) if match else (sought, 0)
+    wanted = [word.text.casefold() for word in words(bundle, phrase)]
+    there = words(bundle, text)
+    starts = [
+        start
+        for start in range(len(there) - len(wanted) + 1)
+        if wanted and [word.text.casefold() for word in there[start:][: len(wanted)]] == wanted
+    ]
+    if which:
+        starts = starts[which - 1 : which]
+    if not starts:
+        return None
+    return tuple(i for at in starts for word in there[at:][: len(wanted)] for i in word.positions)
+
+
 def columns(bundle: Bundle, groups: Sequence[Word]) -> Tensor:
     """[1, length, words]: 1 where a token belongs to a word; what `attention.Watch` looks at."""
     picked = torch.zeros(1, length(bundle), len(groups), device=bundle.device)
@@ -70,6 +91,15 @@ def lost(bundle: Bundle, text: str) -> list[str]:
     room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
     _, spans = _spans(bundle, text)
     return text[spans[room][0] :].split() if len(spans) > room else []
+
+
+def sequence(bundle: Bundle, text: str) -> list[int]:
+    """The ids of the encoder's sequence up to its end token, without padding."""
+    with bundle.tokenizing:
+        coded = bundle.tokenizers[0](
+            text, truncation=True, max_length=length(bundle), verbose=False
+        )
+    return list(coded["input_ids"])
 
 
 def _spans(bundle: Bundle, text: str) -> tuple[list[int], list[tuple[int, int]]]:

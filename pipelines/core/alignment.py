@@ -1,0 +1,145 @@
+"""Which token of one prompt stands for which of another: the mappers of Prompt-to-Prompt.
+
+A swap of words keeps the order of all the others: token by token, a swapped word's tokens take
+those of the word it replaces. Anything else is aligned by Needleman and Wunsch on the tokens (gap
+0, match 1, mismatch -1), as in the official code, and a token without a counterpart is new. Where
+we depart from the official swap: after a word with another number of tokens it compares token n
+with token n again, which is then another word; here every kept word keeps its counterpart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pipelines.core import tokens
+from pipelines.core.bundle import Bundle
+from pipelines.core.tokens import Word
+
+Kind = Literal["same", "replace", "refine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """From a source prompt to a target prompt, L tokens each, in float64."""
+
+    kind: Kind
+    mapper: Tensor  # [L, L], the share of a source token (row) that a target token (column) takes
+    kept: Tensor  # [L], 1 where a target token has a counterpart, 0 where it is new
+    change: str  # what became of the words, for a person
+    uneven: bool = False  # words gave way to more or fewer words, so they could not be swapped
+
+
+def align(bundle: Bundle, source: str, target: str) -> Alignment:
+    """A replacement where words were only swapped, else a refinement."""
+    length = tokens.length(bundle)
+    mine, other = tokens.sequence(bundle, source), tokens.sequence(bundle, target)
+    here, there = tokens.words(bundle, source), tokens.words(bundle, target)
+    same = torch.ones(length, dtype=torch.float64)
+    change, uneven = _change(here, there)
+    if mine == other:
+        return Alignment("same", torch.diag(same), same, change)
+    if _swapped(mine, other, here, there):
+        swaps = [
+            (old.positions, new.positions)
+            for old, new in zip(here, there, strict=True)
+            if _ids(mine, old) != _ids(other, new)
+        ]
+        return Alignment("replace", replacing(swaps, length), same, change)
+    pairs = counterparts(mine, other)
+    index = torch.tensor([*pairs, *range(len(pairs), length)])
+    kept = (index >= 0).double()
+    mapper = torch.zeros(length, length, dtype=torch.float64)
+    mapper[index.clamp(min=0), torch.arange(length)] = kept
+    return Alignment("refine", mapper, kept, change, uneven)
+
+
+def replacing(swaps: Sequence[tuple[Sequence[int], Sequence[int]]], length: int) -> Tensor:
+    """[length, length] from swapped words, each given by its tokens in source and target.
+
+    Where their numbers differ, every token of the target's word takes an equal share of all of the
+    source's. Padding beyond the end of the source takes its last token.
+    """
+    mapper = torch.zeros(length, length, dtype=torch.float64)
+    i = j = 0
+    for mine, other in swaps:
+        while i < mine[0]:
+            mapper[i, j] = 1
+            i, j = i + 1, j + 1
+        if len(mine) == len(other):
+            mapper[list(mine), list(other)] = 1
+        else:
+            mapper[mine[0] : mine[-1] + 1, list(other)] = 1 / len(other)
+        i, j = mine[-1] + 1, other[-1] + 1
+    for column in range(j, length):
+        mapper[min(i + column - j, length - 1), column] = 1
+    return mapper
+
+
+def counterparts(source: Sequence[object], target: Sequence[object]) -> list[int]:
+    """For each of `target` the place of its counterpart in `source`, -1 where it has none.
+
+    Of alignments that score the same, the one that leaves a target's last items new.
+    """
+    width = len(target) + 1
+    best = [[0] * width for _ in range(len(source) + 1)]
+    for i, mine in enumerate(source, start=1):
+        for j, other in enumerate(target, start=1):
+            matched = best[i - 1][j - 1] + (1 if mine == other else -1)
+            best[i][j] = max(best[i][j - 1], best[i - 1][j], matched)
+    found = [-1] * len(target)
+    i, j = len(source), len(target)
+    while i and j:
+        if best[i][j] == best[i][j - 1]:
+            j -= 1
+        elif best[i][j] == best[i - 1][j]:
+            i -= 1
+        else:
+            i, j = i - 1, j - 1
+            found[j] = i
+    return found
+
+
+def _ids(sequence: Sequence[int], word: Word) -> tuple[int, ...]:
+    return tuple(sequence[i] for i in word.positions)
+
+
+def _swapped(
+    source: Sequence[int], target: Sequence[int], here: Sequence[Word], there: Sequence[Word]
+) -> bool:
+    """Whether words changed in their places, and nothing else: no word moved, no mark changed."""
+    if len(here) != len(there):
+        return False
+    mine = [_ids(source, word) for word in here]
+    other = [_ids(target, word) for word in there]
+    if () in mine or () in other:  # beyond the encoder's length
+        return False
+    if _marks(source, here) != _marks(target, there):
+        return False
+    in_place = sum(a == b for a, b in zip(mine, other, strict=True))
+    return in_place == sum(each >= 0 for each in counterparts(mine, other))
+
+
+def _marks(sequence: Sequence[int], words: Sequence[Word]) -> list[int]:
+    inside = {i for word in words for i in word.positions}
+    return [token for i, token in enumerate(sequence) if i not in inside]
+
+
+def _change(here: Sequence[Word], there: Sequence[Word]) -> tuple[str, bool]:
+    """In words; and whether some words became a different number of words."""
+    mine, other = ([word.text.casefold() for word in each] for each in (here, there))
+    said: list[str] = []
+    uneven = False
+    for kind, a, b, c, d in SequenceMatcher(None, mine, other, autojunk=False).get_opcodes():
+        old, new = (" ".join(word.text for word in each) for each in (here[a:b], there[c:d]))
+        if kind == "replace":
+            said.append(f"“{old}” became “{new}”")
+            uneven |= b - a != d - c
+        elif kind == "delete":
+            said.append(f"“{old}” left out")
+        elif kind == "insert":
+            said.append(f"“{new}” added")
+    return ", ".join(said) or "marks or letters changed", uneven

@@ -1,0 +1,471 @@
+"""Prompt-to-Prompt: other words, the same picture (Hertz et al., arXiv:2208.01626).
+
+    x = [x_T, x_T, …]                        one noise for the source and all its edits
+    for each step from t to u:
+        P = maps of the source's words       attention of the source, in the same network call
+        x = solver(x, t, u) with the edits' attention replaced by Edit(P, own)
+        x = x_s + B (x - x_s)                local blend: only where the chosen words look
+
+Words swapped, added or weighed: Edit as in section 3, folded as core/attention.py explains. Local
+blend as in section 3.2, in the form of the authors' later code (a start, words to leave out). A
+given picture becomes a source by DDIM inversion, and stays itself by direct inversion (Ju et al.,
+arXiv:2310.01506: its row is put back on the recorded way after each step), by negative-prompt
+inversion (Miyake et al., arXiv:2305.16807) or by null-text inversion (core/inversion.py).
+
+Where we depart from the official code: words are found by their letters, so "squirrel," is a
+squirrel; each edit has its own words to blend; a swap of words with different numbers of tokens
+keeps the words behind it aligned (core/alignment.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from typing import Annotated, Any, cast
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from pipelines.core import attention, maps, masks, noise, preview, sizes, solvers, tokens
+from pipelines.core.alignment import Alignment, align
+from pipelines.core.attention import Control, Watch
+from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.difference import between, psnr
+from pipelines.core.guidance import guided
+from pipelines.core.inversion import Asked, Inversions, inverted
+from pipelines.core.sampling import Moment, Predict, Run, Views, walk
+from pipelines.request import Choice, Edit, Picture, Range, Request, Words
+
+MAX_EDITS = 8
+EVERY_WORD = "default_"  # in cross_replace_steps, as in the official code: all words not named
+ROOM = 18 * 64 * 64  # latent cells that one network call takes: 8 edits at 512 pixels, guided
+INVERSIONS = {
+    "direct": "direct: exact, and the quickest",
+    "negative-prompt": "negative prompt: light, follows the picture loosely",
+    "null-text": "null text: slow, tuned to the picture",
+}
+
+Window = float | tuple[float, float]  # the share of the steps at which it ends, or begins and ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalBlend:
+    """Words whose place in the picture may change; everything else stays as in the source."""
+
+    source: tuple[str, ...] = ()  # of the source's prompt
+    target: tuple[str, ...] = ()  # of the edit's prompt
+    subtract: tuple[str, ...] = ()  # of either: their place stays in any case
+    threshold: float = 0.3  # where a map reaches this share of its maximum, the word is
+    subtract_threshold: float = 0.3
+    start_blend: float = 0.2  # the share of the steps before it begins
+
+    def __post_init__(self) -> None:
+        for name in ("source", "target", "subtract"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if not self.source and not self.target:
+            raise ValueError("A local blend needs a word whose place may change.")
+        for name, label in (
+            ("threshold", "The local blend's threshold"),
+            ("subtract_threshold", "The local blend's threshold of words left out"),
+            ("start_blend", "The local blend's start"),
+        ):
+            Range(0.0, 1.0, 0.05, label).check(getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PromptEdit:
+    """Other words for the picture, and how closely it stays with the source.
+
+    A word of the prompt is named as it stands there ("pine tree" too); "tree#2" is the second tree.
+    """
+
+    prompt: Annotated[str, Words("Words", "What this edit should show.")] = ""
+    cross_replace_steps: Annotated[
+        Window | Mapping[str, Window],
+        Range(0.0, 1.0, 0.05, "Words bind", "How long words stay where the source has them."),
+    ] = 0.8  # for all words; or by word, EVERY_WORD being the others (if missing, 1)
+    self_replace_steps: Annotated[
+        Window, Range(0.0, 1.0, 0.05, "Layout", "How long the source's layout is kept.")
+    ] = 0.4
+    self_replace_reduction: Annotated[
+        int, Choice({"1": "all", "2": "1/2", "4": "1/4", "8": "1/8"}, "Layout from")
+    ] = 2  # the layout is kept where attention has the latent's sides / this, and coarser
+    weights: Mapping[str, float] = field(default_factory=dict)  # word → strength, 1 is unchanged
+    local_blend: LocalBlend | None = None
+    mask_image: Annotated[
+        Image.Image | None, Picture("Mask", mode="L", about="White: may change. Black: stays.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        Words("Words").check(self.prompt)
+        given = self.cross_replace_steps
+        for window in given.values() if isinstance(given, Mapping) else (given,):
+            _interval(window, "Words bind")
+        _interval(self.self_replace_steps, "Layout")
+        if self.self_replace_reduction not in (1, 2, 4, 8):
+            raise ValueError(
+                f"Layout from must be 1, 2, 4 or 8, not {self.self_replace_reduction!r:.40}."
+            )
+        for word, weight in self.weights.items():
+            Range(-10.0, 10.0, 0.1, f"The strength of “{word:.40}”").check(weight)
+        picture = Picture("Mask", mode="L")
+        picture.check(self.mask_image)
+        object.__setattr__(self, "mask_image", picture.clean(self.mask_image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PromptToPrompt(Request):
+    """One source, `prompt`, and up to 8 edits of it.
+
+    The source is drawn from the seed, or is the given `image`, which `prompt` should describe.
+    """
+
+    image: Annotated[Image.Image | None, Picture("Picture", about="Or none: drawn by seed.")] = None
+    edits: tuple[PromptEdit, ...] = ()
+    inversion: Annotated[
+        str, Choice(INVERSIONS, "Inversion", "How a given picture is kept itself.")
+    ] = "direct"
+    attention: bool = False  # whether to keep the map of each word at each step
+
+    def __post_init__(self) -> None:
+        Request.__post_init__(self)
+        object.__setattr__(self, "edits", tuple(self.edits))
+        if not self.edits:
+            raise ValueError("Add an edit: other words for the same picture.")
+        if len(self.edits) > MAX_EDITS:
+            raise ValueError(
+                f"At most {MAX_EDITS} edits run at once, not {len(self.edits)}; take some away."
+            )
+        if self.image is None:
+            return
+        if self.scheduler not in ("default", "ddim"):
+            raise ValueError(
+                "A given picture is inverted with DDIM; choose DDIM as the scheduler, or draw the "
+                "source from a seed."
+            )
+        if self.inversion == "negative-prompt" and self.negative_prompt:
+            raise ValueError(
+                "Negative-prompt inversion needs the place of the negative words; "
+                "leave them empty, or choose direct inversion."
+            )
+        for each in self.edits:
+            if each.mask_image is not None and each.mask_image.size != self.image.size:
+                raise ValueError(
+                    f"A mask is {each.mask_image.width}×{each.mask_image.height} pixels and the "
+                    f"picture {self.image.width}×{self.image.height}; they must be of one size."
+                )
+
+
+def _interval(window: Any, label: str) -> tuple[float, float]:
+    """(start, end) as shares of the steps; a number is an end."""
+    start: Any = 0.0
+    end: Any = window
+    if isinstance(window, tuple | list) and len(cast("list[Any]", window)) == 2:
+        start, end = window
+    for each in (start, end):
+        Range(0.0, 1.0, 0.05, label).check(each)
+    if start > end:
+        raise ValueError(f"{label} must begin before it ends, not go from {start:g} to {end:g}.")
+    return float(start), float(end)
+
+
+def prompt_to_prompt(
+    bundle: Bundle, request: PromptToPrompt, inversions: Inversions | None = None
+) -> Run:
+    """Draw the source and its edits side by side, yielding each step.
+
+    Returns [source, *edits] at the size the model works at. For a given picture the first is what
+    the model makes of it, and the view "before" is the picture itself at that size; `inversions`
+    keeps what was found out about it for the next run.
+
+    With `attention`, the view "attention/<row>" of each picture is an atlas of its words' maps
+    (`core.maps`: a column per word, the mean over the steps, then a band per step); the notes hold
+    under "attention" the words of each row, a map's size, and the maximum of each word's mean map.
+    """
+    given, prompts = request.image, [request.prompt, *(each.prompt for each in request.edits)]
+    native = (bundle.size, bundle.size)
+    size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
+    shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
+    alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
+    control = _control(bundle, request, alignments)
+    blend = _blend_watch(bundle, request, shape)
+    look = _word_watch(bundle, prompts, shape) if request.attention else None
+
+    held = given is not None and request.inversion == "direct"
+    drawn = [_resized(each.mask_image, size) for each in request.edits]
+    cells = [None if each is None else masks.cells(each, *shape[1:]) for each in drawn]
+    kept = held or blend is not None or any(each is not None for each in drawn)
+    generators = noise.generators([request.seed] * len(prompts))  # one seed, in every step too
+    solver = solvers.make(
+        request.scheduler if given is None else "ddim",
+        bundle.scheduler_config,
+        request.num_inference_steps,
+        generators=generators,
+        corrector=not kept,
+        device=bundle.device,
+    )
+
+    words = _stacked([bundle.embed(each, size) for each in prompts])
+    nulls: Sequence[Conditioning] = [bundle.embed(request.negative_prompt, size, negative=True)]
+    guide: Image.Image | None = None
+    way: list[Tensor] = []
+    if given is None:
+        x = solver.prior(noise.draw(generators, shape, bundle.device))
+    else:
+        guide = given if given.size == size else given.resize(size, Image.Resampling.LANCZOS)
+        inversion = yield from inverted(
+            bundle,
+            guide,
+            Asked(
+                request.inversion,
+                request.prompt,
+                request.negative_prompt,
+                request.guidance_scale,
+                request.num_inference_steps,
+            ),
+            inversions or Inversions(),
+        )
+        way, nulls = list(inversion.way), inversion.without
+        x = way[-1].expand(len(prompts), *shape)
+
+    def composed(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+        """Outside a drawn mask an edit is its source, pixel by pixel."""
+        source, *edits = pictures
+        pairs = zip(edits, drawn, strict=True)
+        return [source, *(e if m is None else masks.paste(source, e, m) for e, m in pairs)]
+
+    def view(clean: Tensor) -> Views:
+        return {str(i): each for i, each in enumerate(composed(preview.pictures(bundle, clean)))}
+
+    parts = [
+        (rows, _predict(bundle, _rows(words, rows), nulls, request.guidance_scale, int(held)))
+        for rows in _cut(len(prompts), shape, guided=request.guidance_scale > 1)
+    ]
+    watches = [each for each in (blend, look) if each is not None]
+    predict = attention.controlled(bundle.unet, parts, control, watches)
+    revise = _Kept(way if held else [], blend, [e.local_blend for e in request.edits], cells)
+    latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
+
+    pictures = composed(bundle.decode(latents))
+    views = {} if guide is None else {"before": guide}
+    notes = _notes(bundle, request, alignments, pictures)
+    if guide is not None:
+        notes |= _faithfulness(bundle, request, guide, way[0], pictures[0])
+    if look is not None:
+        pages = maps.atlas(look.steps)
+        views |= {f"attention/{row}": page for row, page in enumerate(pages)}
+        notes["attention"] = _legend(bundle, prompts, look)
+    return Edit(pictures, [request.seed] * len(prompts), notes, views)
+
+
+def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment]) -> Control:
+    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S."""
+    steps, length = request.num_inference_steps, tokens.length(bundle)
+    window = torch.zeros(steps + 1, len(alignments), length, dtype=torch.float64)  # W
+    weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
+    places = torch.zeros(steps, len(alignments), dtype=torch.bool)
+    for i, edit in enumerate(request.edits):
+        given = edit.cross_replace_steps
+        by_word = given if isinstance(given, Mapping) else {EVERY_WORD: given}
+        for word, share in {EVERY_WORD: (0.0, 1.0), **by_word}.items():
+            start, end = _interval(share, "Words bind")
+            begin, stop = int(start * (steps + 1)), int(end * (steps + 1))
+            at = slice(None) if word == EVERY_WORD else _found(bundle, edit.prompt, word, i)
+            window[:, i, at] = 0
+            window[begin:stop, i, at] = 1
+        for word, strength in edit.weights.items():
+            weight[i, _found(bundle, edit.prompt, word, i)] = strength
+        start, end = _interval(edit.self_replace_steps, "Layout")
+        places[int(start * steps) : int(end * steps), i] = True
+    window = window[:steps]
+    new = 1 - torch.stack([each.kept for each in alignments])
+    taken = weight * window
+    own = 1 - window + taken * new
+    mapper = torch.stack([each.mapper for each in alignments])
+    return Control(
+        *(each.to(bundle.device, bundle.dtype) for each in (mapper, taken, own)),
+        words=window.any(-1).tolist(),
+        places=places.tolist(),
+        coarse=[each.self_replace_reduction for each in request.edits],
+    )
+
+
+def _found(bundle: Bundle, prompt: str, word: str, edit: int) -> list[int]:
+    """The tokens of a word that an edit names."""
+    positions = tokens.find(bundle, prompt, word)
+    if positions is None:
+        raise ValueError(
+            f"“{word:.40}” is not among the words of edit {edit + 1}, “{prompt:.80}”; "
+            "name a word as it stands there."
+        )
+    return list(positions)
+
+
+def _blend_watch(bundle: Bundle, request: PromptToPrompt, shape: Sequence[int]) -> Watch | None:
+    """Looks at what the local blends name: for edit i in column 2i, to leave out in 2i + 1."""
+    if not any(each.local_blend for each in request.edits):
+        return None
+    rows = len(request.edits) + 1
+    columns = torch.zeros(rows, tokens.length(bundle), 2 * len(request.edits))
+    for i, edit in enumerate(request.edits):
+        if (blend := edit.local_blend) is None:
+            continue
+        for word in blend.source:
+            if (positions := tokens.find(bundle, request.prompt, word)) is None:
+                raise ValueError(
+                    f"“{word:.40}” is not among the words of the source, “{request.prompt:.80}”; "
+                    "name a word as it stands there."
+                )
+            columns[0, list(positions), 2 * i] = 1
+        for word in blend.target:
+            columns[i + 1, _found(bundle, edit.prompt, word, i), 2 * i] = 1
+        for word in blend.subtract:
+            in_source = tokens.find(bundle, request.prompt, word)
+            columns[0, list(in_source or ()), 2 * i + 1] = 1
+            if in_source is None or tokens.find(bundle, edit.prompt, word) is not None:
+                columns[i + 1, _found(bundle, edit.prompt, word, i), 2 * i + 1] = 1
+    return Watch(columns.to(bundle.device), (attention.readable(bundle.unet, shape),))
+
+
+def _word_watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
+    """Looks at every word of every prompt, where the network has the halves and quarters."""
+    columns = [tokens.columns(bundle, tokens.words(bundle, each)) for each in prompts]
+    most = max(1, *(each.shape[-1] for each in columns))
+    padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
+    there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
+    return Watch(torch.cat(padded), sorted(there) or [attention.readable(bundle.unet, shape)])
+
+
+def _predict(
+    bundle: Bundle,
+    words: Conditioning,
+    nulls: Sequence[Conditioning],
+    guidance_scale: float,
+    unguided: int,
+) -> Predict:
+    """Guided by one null for all steps, or by one a step."""
+    each = [guided(bundle, words, null, guidance_scale, unguided) for null in nulls]
+    return lambda x, moment: each[min(moment.index, len(each)) - 1](x, moment)
+
+
+def _cut(count: int, shape: Sequence[int], *, guided: bool) -> list[list[int]]:
+    """The rows of each network call: the source, and as many targets as there is room for."""
+    cells = shape[-1] * shape[-2] * (2 if guided else 1)
+    most = max(1, ROOM // cells - 1)
+    return [[0, *range(i, min(i + most, count))] for i in range(1, count, most)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What of the source stays in the targets after a step, as a `revise`."""
+
+    way: Sequence[Tensor]  # the source row's recorded way; empty where it goes freely
+    watch: Watch | None  # as of _blend_watch
+    blends: Sequence[LocalBlend | None]  # [E]
+    cells: Sequence[Tensor | None]  # [E] drawn masks, [1, 1, h, w]
+
+    def __call__(self, x: Tensor, moment: Moment) -> Tensor:
+        source, *targets = x.split(1)
+        if self.way:
+            source = self.way[-1 - moment.index].to(x)
+        for i, (blend, cells) in enumerate(zip(self.blends, self.cells, strict=True)):
+            if blend is not None and moment.index > int(blend.start_blend * moment.total):
+                targets[i] = torch.where(self._region(i, blend, x), targets[i], source)
+            if cells is not None:
+                mask = cells.to(x)
+                targets[i] = mask * targets[i] + (1 - mask) * source
+        return torch.cat([source, *targets])
+
+    def _region(self, i: int, blend: LocalBlend, x: Tensor) -> Tensor:
+        """Where the words are, in the source or in the target, [h, w]."""
+        assert self.watch is not None  # it was made because there is a blend
+        mean, size = self.watch.mean()[[0, i + 1]], x.shape[-2:]
+        inside = maps.region(mean[:, 2 * i], size, blend.threshold).any(0)
+        if not blend.subtract:
+            return inside
+        left_out = maps.region(mean[:, 2 * i + 1], size, blend.subtract_threshold, pooled=False)
+        return inside & ~left_out.any(0)
+
+
+def _stacked(each: Sequence[Conditioning]) -> Conditioning:
+    return reduce(Conditioning.over, each)
+
+
+def _rows(words: Conditioning, rows: list[int]) -> Conditioning:
+    pooled = None if words.pooled is None else words.pooled[rows]
+    return Conditioning(words.tokens[rows], pooled, None if words.ids is None else words.ids[rows])
+
+
+def _resized(mask: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
+    return None if mask is None else mask.resize(size, Image.Resampling.BOX)
+
+
+def _notes(
+    bundle: Bundle,
+    request: PromptToPrompt,
+    alignments: Sequence[Alignment],
+    pictures: Sequence[Image.Image],
+) -> dict[str, Any]:
+    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    if request.image is not None:
+        note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
+        ran = "ddim"
+    texts = [request.prompt, *(each.prompt for each in request.edits), request.negative_prompt]
+    lost = [word for text in texts for word in tokens.lost(bundle, text)]
+    edits = [
+        {
+            "kind": "reweight" if found.kind == "same" and edit.weights else found.kind,
+            "said": _said(edit, found),
+            **asdict(between(pictures[0], after)),
+        }
+        for edit, found, after in zip(request.edits, alignments, pictures[1:], strict=True)
+    ]
+    return {
+        "scheduler": ran,
+        "steps": request.num_inference_steps,
+        "edits": edits,
+        "unknown_words": tokens.unknown(bundle, " ".join(texts)),
+        "lost_words": list(dict.fromkeys(lost)),
+        **({"note": note} if note else {}),
+    }
+
+
+def _said(edit: PromptEdit, found: Alignment) -> str:
+    """What was done, in a sentence or two."""
+    said = {
+        "same": "The same words" + (", weighed." if edit.weights else ", so the same picture."),
+        "replace": f"Replaced: {found.change}.",
+        "refine": f"Refined: {found.change}.",
+    }[found.kind]
+    if found.uneven:
+        said += " The numbers of words differ, so they were aligned, not swapped one for one."
+    if edit.weights:
+        said += " " + ", ".join(f"“{word}” × {c:g}" for word, c in edit.weights.items()) + "."
+    return said
+
+
+def _faithfulness(
+    bundle: Bundle, request: PromptToPrompt, guide: Image.Image, clean: Tensor, drawn: Image.Image
+) -> dict[str, Any]:
+    """How near the source came to the given picture, and how near the autoencoder can come."""
+    (ceiling,) = bundle.decode(clean)
+    return {
+        "inversion": request.inversion,
+        "reconstruction_psnr": psnr(guide, drawn),
+        "ceiling_psnr": psnr(guide, ceiling),
+    }
+
+
+def _legend(bundle: Bundle, prompts: Sequence[str], look: Watch) -> dict[str, Any]:
+    """What stands where in the atlases of words."""
+    mean = look.mean()
+    words = [[word.text for word in tokens.words(bundle, each)] for each in prompts]
+    peaks = mean.amax((2, 3)).tolist()
+    return {
+        "words": words,
+        "size": [mean.shape[-1], mean.shape[-2]],
+        "steps": len(look.steps),
+        "peaks": [row[: len(its)] for row, its in zip(peaks, words, strict=True)],
+    }
