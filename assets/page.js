@@ -1,5 +1,6 @@
 /*
- * The page's manners: light or dark, the list of keys, Ctrl+Enter, and words that are clicked.
+ * The page's manners: light or dark, the tab that was open, the list of keys, Ctrl+Enter, and words
+ * that are clicked.
  */
 (() => {
   "use strict";
@@ -26,6 +27,26 @@
 
   new MutationObserver(light).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   light();
+
+  // ── A reload comes back to the tab that was open ──────────────────────────────────────────────
+
+  const TAB = "pentimento-tab";
+
+  function returnToTab() {
+    const bar = document.querySelector(".pt-tabs [role=tablist]");
+    if (!bar) return false;
+    const former = sessionStorage.getItem(TAB);
+    [...bar.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === former)?.click();
+    const remember = () => {
+      const open = bar.querySelector("[role=tab][aria-selected=true]");
+      if (open) sessionStorage.setItem(TAB, open.textContent.trim());
+    };
+    new MutationObserver(remember).observe(bar, { subtree: true, attributeFilter: ["aria-selected"] });
+    return true;
+  }
+
+  const arriving = new MutationObserver(() => returnToTab() && arriving.disconnect());
+  arriving.observe(document.body, { subtree: true, childList: true });
 
   // ── Header and keys ───────────────────────────────────────────────────────────────────────────
 

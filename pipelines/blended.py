@@ -182,18 +182,18 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     if surroundings == "paste":
         edited = masks.picture(F.interpolate((cells > 0).float(), size=size[::-1]))
         drawn = [background.toned(each, guide, edited) for each in drawn]
-    if surroundings == "poisson":
+    elif surroundings == "poisson":
         drawn = [background.cloned(each, guide, small_mask) for each in drawn]
     pictures = [window.filled(each) for each in drawn]
 
-    if bundle.inpaints and request.shrink_steps:
-        remarks.append("This model is told the mask itself, so no room was made around it.")
     notes |= {"steps": len(solver.moments)} | _changes(canvas, pictures, mask)
     notes |= _ranking(bundle, request.prompt, pictures, mask)
     if box != (0, 0, *canvas.size):
         notes["crop"] = list(box)
-    if remarks := [*filter(None, [notes.get("note")]), *remarks]:
-        notes["note"] = " ".join(remarks)
+    if bundle.inpaints and request.shrink_steps:
+        remarks.append("This model is told the mask itself, so no room was made around it.")
+    if remarks:
+        notes["note"] = " ".join([*filter(None, [notes.get("note")]), *remarks])
     return Edit(pictures, seeds, notes, views)
 
 

@@ -5,6 +5,7 @@ pictures, white = edit; every pixel above 0 belongs to the mask, and gray is kep
 Distances are in pixels; the frame of the picture is no edge of the mask.
 """
 
+import math
 from typing import Any
 
 import cv2
@@ -15,6 +16,8 @@ from PIL import Image
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are outside, as in Pillow
 Pixels = NDArray[np.uint8]
 Distances = NDArray[np.float32]
+
+LARGE = 2_000_000  # pixels of a mask's box above which its thickness is measured in blocks
 
 
 def box(mask: Image.Image) -> Box | None:
@@ -62,7 +65,7 @@ def feathered(mask: Image.Image, feather: int) -> Image.Image:
     shown: Pixels = inside * np.uint8(255)
     if feather > 1 and not inside.all():
         depth = _depth(inside)
-        width = _half_thickness(inside, depth, feather)
+        width = _half_thickness(inside, feather)
         shown = (np.minimum(depth / width, 1) * 255).astype(np.uint8)
     result.paste(Image.fromarray(shown), around[:2])
     return result
@@ -118,23 +121,33 @@ def _eroded(part: Pixels, pixels: int) -> Pixels:
     return np.where(kept & (part > 0), part, np.uint8(0))
 
 
-def _half_thickness(inside: Pixels, depth: Distances, most: int) -> Distances:
+def _half_thickness(inside: Pixels, most: float) -> Distances:
     """Half the local thickness up to `most`, at least 1, in steps of the square root of 2.
 
     Of radius r are the pixels in reach of a centre that lies at least r deep: a morphological
-    opening, made of two distance transforms at any r.
+    opening, made of two distance transforms at any r. A large mask is looked at in blocks, of
+    which only the full ones count.
     """
-    square = _depth(inside, cv2.DIST_C)
-    width = np.ones(inside.shape, np.float32)
-    radii = [float(most)]
+    block = math.ceil(math.sqrt(inside.size / LARGE))
+    if block > 1:
+        height, width = inside.shape
+        padded = np.pad(inside, ((0, -height % block), (0, -width % block)), mode="edge")
+        rows, columns = (side // block for side in padded.shape)
+        full = padded.reshape(rows, block, columns, block).min((1, 3))
+        coarse = (_half_thickness(full, most / block + 0.5) - 0.5) * block  # never too wide
+        coarse[full == 0] = 1
+        return coarse.repeat(block, 0).repeat(block, 1)[:height, :width]
+    half = np.ones(inside.shape, np.float32)
+    radii = [most]
     while radii[-1] > 1.5:
         radii.append(radii[-1] / 2**0.5)
+    depths = [(metric, _depth(inside, metric)) for metric in (cv2.DIST_L2, cv2.DIST_C)]
     for radius in reversed(radii):
-        for distance, metric in ((depth, cv2.DIST_L2), (square, cv2.DIST_C)):
-            centres = distance >= radius
+        for metric, depth in depths:
+            centres = depth >= radius
             if centres.any():
-                width[_depth((~centres).astype(np.uint8), metric) < radius] = radius
-    return width
+                half[_depth((~centres).astype(np.uint8), metric) < radius] = radius
+    return half
 
 
 def _depth(inside: Pixels, metric: int = cv2.DIST_L2) -> Distances:

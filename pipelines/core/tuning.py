@@ -42,7 +42,7 @@ def tuned(
     total = STEPS * len(latents)
     for row in range(len(latents)):
         z = latents[row : row + 1]
-        vae = copy.deepcopy(bundle.vae, {id(bundle.vae.encoder): bundle.vae.encoder}).float()
+        vae = copy.deepcopy(bundle.vae).float()
         weights = list(vae.decoder.parameters())
         vae.decoder.requires_grad_(True)
         optimizer = torch.optim.Adam(weights, RATE)

@@ -113,6 +113,7 @@ def test_tuning_brings_the_background_nearer_and_leaves_the_decoder_alone(
         bundle, latents, source, mask, lambda pictures: dict(zip("ab", pictures, strict=True))
     )
     seen: list[int] = []
+    views: dict[str, Image.Image] = {}
     while True:
         try:
             step = next(run)
@@ -122,16 +123,21 @@ def test_tuning_brings_the_background_nearer_and_leaves_the_decoder_alone(
         assert step.phase == "tuning"
         assert torch.is_grad_enabled()
         seen.append(step.moment.index)
+        views = step.view()
     assert seen == list(range(1, 25))
-    assert set(step.view()) == {"a", "b"}
+    assert set(views) == {"a", "b"}
     for row in (0, 1):
         assert outside_error(tuned[row], source, mask) < outside_error(plain[row], source, mask)
     assert all(torch.equal(value, before[name]) for name, value in bundle.vae.state_dict().items())
     assert not any(each.requires_grad or each.grad is not None for each in bundle.vae.parameters())
 
 
-def test_a_tuning_that_is_stopped_leaves_the_decoder_alone(bundle: Bundle) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_tuning_that_is_stopped_leaves_the_decoder_alone(
+    bundle: Bundle, dtype: torch.dtype
+) -> None:
     source = noise((32, 32))
+    bundle.vae.to(dtype)
     before = {name: value.clone() for name, value in bundle.vae.state_dict().items()}
     latents = bundle.encode(source, generators([1]))
     run = tuning.tuned(bundle, latents, source, box(8, 8, 20, 20, (32, 32)), lambda _: {})

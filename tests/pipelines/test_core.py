@@ -127,9 +127,12 @@ def test_an_edit_is_its_images() -> None:
 def test_the_package_imports_without_torch_and_names_its_surface() -> None:
     code = (
         "import sys, pipelines, pipelines.request; assert 'torch' not in sys.modules;"
-        "from pipelines import SDEdit, sdedit; import pipelines.sdedit;"
+        "import pipelines.core.outline; assert 'torch' not in sys.modules;"
+        "from pipelines import SDEdit, sdedit; import pipelines.sdedit, pipelines.blended;"
         "from pipelines import sdedit as again; assert sdedit is again and callable(again);"
-        "assert set(pipelines.__all__) == {'Bundle','Edit','Request','SDEdit','drain','sdedit'}"
+        "from pipelines import blended; assert callable(blended);"
+        "assert set(pipelines.__all__) == {'Blended','Bundle','Edit','Request','SDEdit','blended',"
+        "'drain','sdedit'}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -99,6 +99,18 @@ def test_the_feather_is_never_wider_than_half_the_local_thickness(feather: int) 
         assert ((reached >= width - 0.5) & (apart <= width + 1)).any(), (x, y, width)
 
 
+def test_a_large_mask_is_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = spot((200, 160), (10, 10, 150, 141))
+    mask.paste(255, (150, 60, 190, 65))  # an arm
+    fine = np.asarray(outline.feathered(mask, 16), int)
+    monkeypatch.setattr(outline, "LARGE", 3_000)
+    coarse = np.asarray(outline.feathered(mask, 16), int)
+    assert ((coarse > 0) == inside(mask)).all()
+    assert (coarse[distances(mask) >= 16] == 255).all()
+    assert (coarse[62, 154:190] == 255).all()
+    assert (np.abs(fine - coarse) <= 32).mean() > 0.97
+
+
 def test_the_feather_rises_evenly() -> None:
     alpha = np.asarray(outline.feathered(spot((60, 60), (10, 10, 50, 50)), 8))
     assert [int(value) for value in alpha[30, 9:18]] == [255 * i // 8 for i in range(9)]
