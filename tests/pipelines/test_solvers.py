@@ -157,6 +157,18 @@ def test_inversion_round_trip_improves_with_the_steps() -> None:
     assert errors[1] < errors[0] / 3, errors
 
 
+@pytest.mark.parametrize("config", toys.CONFIGS.values(), ids=toys.CONFIGS)
+def test_ddim_upwards_turns_each_step_round(config: dict[str, Any]) -> None:
+    """A network that does not look at x answers the same both ways, so nothing is lost."""
+    answers = noise.draw(noise.generators(range(12)), (1, 4, 4)).double()
+    x = noise.draw(noise.generators([20]), (1, 4, 4)).double()
+    up, down = solvers.ascent(config, 12), solvers.make("ddim", config, 12)
+    top = finish(walk(x, lambda _x, moment: answers[12 - moment.index][None], up))
+    assert (top - x).abs().max() > 0.5
+    back = finish(walk(top, lambda _x, moment: answers[moment.index - 1][None], down))
+    torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("name", solvers.CLASSES)
 def test_a_row_does_not_depend_on_its_neighbours(name: str) -> None:
     def run(seeds: list[int]) -> Tensor:
