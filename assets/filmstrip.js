@@ -12,6 +12,7 @@
   page.filmstrip = (element, { props, watch }) => {
     const { el } = page;
     const root = element.querySelector(".pt-filmstrip");
+    const { stage } = page.given(root);
     const frames = el("div", { class: "pt-frames", "aria-hidden": "true" });
     const head = el("input", { type: "range", min: 1, step: 1, class: "pt-head", "aria-label": "Step of the run" });
     const label = el("span", { class: "pt-step" });
@@ -25,7 +26,7 @@
       head.setAttribute("aria-valuetext", text);
       label.textContent = text;
       root.style.setProperty("--at", (step - 0.5) / total);
-      const detail = { key: props.stage, url: last ? null : props.value[step - 1].url, label: text, index: step - 1 };
+      const detail = { key: stage, url: last ? null : props.value[step - 1].url, label: text, index: step - 1 };
       return new CustomEvent("pentimento:scrub", { bubbles: true, detail });
     };
     const show = () => {

@@ -13,7 +13,7 @@ from PIL import Image
 from components.events import Finished
 from components.served import served
 from components.stage import Stage, remarks, staged, words_of
-from components.theme import script
+from components.theme import given, script
 
 WHOLE: Final = 0.8  # a box of at least this share of both sides is all over the picture
 ACROSS: Final = ("left", "", "right")
@@ -27,17 +27,15 @@ Box = Sequence[int]  # left, top, right, bottom
 
 def grid(key: str, empty: str, size: int) -> Stage:
     """Build the grid with the sentence `empty` on it; `size` as for a stage."""
+    settings = given(stage=key, empty=empty, size=size)
     plate = gr.HTML(
         {"phase": "empty"},
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
-        html_template='<div class="pt-stage pt-grid" data-phase="empty"></div>',
+        html_template=f'<div class="pt-stage pt-grid" data-phase="empty" {settings}></div>',
         head=script("stage", "filmstrip", "words", "grid"),
         js_on_load=_MOUNT,
         apply_default_css=False,
-        stage=key,
-        empty=empty,
-        size=size,
     )
     return staged(key, plate, compared)
 

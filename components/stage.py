@@ -18,7 +18,7 @@ from gradio.components import Component
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import served
-from components.theme import script
+from components.theme import given, script
 from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
@@ -112,18 +112,15 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
     results are `judged`, each can be accepted or discarded: `plate.accept` and `plate.discard`
     carry its `index`.
     """
+    settings = given(stage=key, empty=empty, size=size, judged=judged)
     plate = gr.HTML(
         {"phase": "empty"},
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
-        html_template='<div class="pt-stage" data-phase="empty"></div>',
+        html_template=f'<div class="pt-stage" data-phase="empty" {settings}></div>',
         head=script("stage", "filmstrip"),
         js_on_load=_MOUNT,
         apply_default_css=False,
-        stage=key,
-        empty=empty,
-        size=size,
-        judged=judged,
     )
     return staged(key, plate, _done)
 

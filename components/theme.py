@@ -5,6 +5,7 @@ widgets take theirs from them here, so that a colour is written once. No font is
 """
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,16 @@ def script(*names: str) -> str:
         f"<script>{(ASSETS / name).with_suffix('.js').read_text('utf-8')}</script>"
         for name in names
     )
+
+
+def given(**settings: Any) -> str:
+    """Settings for a component's script, as an attribute of its template.
+
+    Gradio 6.31 forgets a component's own properties where an update, be it empty, reaches it before
+    its tab was opened; whatever an event of the page's load has among its outputs takes this way.
+    """
+    told = base64.b64encode(json.dumps(settings).encode()).decode()
+    return f'data-given="{told}"'
 
 
 def _theme() -> gr.themes.Base:
