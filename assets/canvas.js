@@ -50,6 +50,11 @@
     return node;
   }
 
+  /** What components/theme.py put into the template. */
+  function settings(root) {
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(root.dataset.given), (each) => each.charCodeAt(0))));
+  }
+
   const ICONS = {
     brush: "M20 4c-5 1.5-9.5 5.5-11 9l2 2c3.5-1.5 7.5-6 9-11zM8.5 13.5C5.5 13.5 6 18 3.5 19.5c3 1 7.5.5 7.5-3.5",
     eraser: "M8 19.5 3.8 15.3a1.5 1.5 0 0 1 0-2.1l8.4-8.4a1.5 1.5 0 0 1 2.1 0l4.9 4.9a1.5 1.5 0 0 1 0 2.1L11.5 19.5zM8 9l7 7M8 19.5h12",
@@ -996,6 +1001,8 @@
     /** `former` is the studio of the same key if Gradio builds the component anew. */
     constructor(root, gradio, events, former) {
       const { props } = gradio;
+      // Where something was shown here before its tab was opened, Gradio has lost the other settings.
+      for (const [name, value] of Object.entries(settings(root))) if (props[name] === undefined) props[name] = value;
       const longest = Math.max(...props.size);
       Object.assign(this, { root, gradio, events, size: props.size, limit: props.limit });
       this.key = props.value.canvas;

@@ -19,7 +19,8 @@
   const all = new Map(); // key → Rows
 
   const blank = (defaults) => structuredClone(defaults);
-  const copy = (icon) => el("span", { "aria-hidden": "true" }, icon);
+  const times = (weight) => `×${String(weight).replace("-", "−")}`;
+  const sign = (icon) => el("span", { "aria-hidden": "true" }, icon);
 
   class Row {
     constructor(rows, data) {
@@ -101,7 +102,7 @@
         type: "button", class: `pt-word pt-${kind}`, "data-name": name, title: said || "Set how strong this word is",
         "aria-label": said ? `${words[index]}, ${said}` : words[index], "aria-expanded": String(this.weighed === name),
         onclick: () => this.weigh(this.weighed === name ? null : name),
-      }, words[index], ...(weight == null ? [] : [el("b", {}, ` ×${weight}`)]));
+      }, words[index], ...(weight == null ? [] : [el("b", {}, ` ${times(weight)}`)]));
     }
 
     /** Open the slider of one word's strength, or close it. */
@@ -113,7 +114,7 @@
       const range = el("input", { type: "range", min: -STRONGEST, max: STRONGEST, step: 0.1, "aria-label": `Strength of ${name}` });
       const output = el("output", {});
       range.value = this.data.weights[name] ?? 1;
-      const say = () => { output.textContent = `×${range.value}`; };
+      const say = () => { output.textContent = times(range.value); };
       say();
       range.addEventListener("input", () => {
         say();
@@ -143,10 +144,10 @@
       const { props, source } = this.rows;
       const held = this.data.local_blend;
       const chosen = (side, name) => held?.[side].includes(name);
-      const toggles = (side, words) => words.map((_, i) => page.nameOf(words, i)).map((name) => el("button", {
+      const toggles = (side, words) => words.map((word, i) => [word, page.nameOf(words, i)]).map(([word, name]) => el("button", {
         type: "button", class: "pt-word", "aria-pressed": String(Boolean(chosen(side, name))),
         onclick: () => { this.blend(side, name); },
-      }, name));
+      }, word));
       const select = el("select", { onchange: () => { this.data.self_replace_reduction = Number(select.value); this.rows.changed(); } },
         ...props.reductions.map(([value, label]) => el("option", { value, selected: value === this.data.self_replace_reduction }, label)));
       const focus = this.more.contains(document.activeElement) ? [...this.more.querySelectorAll("button, select, input")].indexOf(document.activeElement) : -1;
@@ -158,7 +159,7 @@
         ...(held ? [el("div", { class: "pt-edit-sliders" },
           this.slider({ name: "threshold", label: "Threshold", low: 0, high: 1, step: 0.05, ends: ["more of it", "the core"] }, held),
           this.slider({ name: "start_blend", label: "From step", low: 0, high: 1, step: 0.05, ends: ["the first", "the last"] }, held))] : []),
-        el("label", { class: "pt-select" }, "Layout is kept by attention at these sides of the latent, and coarser", select));
+        el("label", { class: "pt-select" }, "Layout is kept where attention has the latent’s sides, or this share of them", select));
       if (focus >= 0) this.more.querySelectorAll("button, select, input")[focus]?.focus();
     }
 
@@ -191,7 +192,7 @@
       this.source = [];
       this.rows = [];
       this.list = el("ol", { class: "pt-rows" });
-      this.addButton = el("button", { type: "button", class: "pt-button pt-add", onclick: () => this.add() }, copy("+ "), "Add an edit");
+      this.addButton = el("button", { type: "button", class: "pt-button pt-add", onclick: () => this.add() }, sign("+ "), "Add an edit");
       this.full = el("span", { class: "pt-aside-note", hidden: true }, `${props.most} edits are the most that run at once.`);
       element.querySelector(".pt-edits").append(this.list, el("div", { class: "pt-edits-foot" }, this.addButton, this.full));
       all.set(props.key_of, this);

@@ -19,13 +19,15 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
+
+from components.theme import given
 
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
@@ -133,20 +135,23 @@ def canvas(
 
     `hint` stands on the empty sheet; `layer` is what the brush paints at first.
     """
+    at_first: dict[str, Any] = {
+        "swatches": list(swatches),
+        "size": list(size),
+        "limit": MAX_SIDE,
+        "hint": hint,
+        "layer": layer,
+    }
     component = gr.HTML(
         {"canvas": key},
         label=label,
         elem_id=f"canvas-{key}",
         elem_classes="pm-host",
-        html_template='<div class="pm-canvas"></div>',
+        html_template=f'<div class="pm-canvas" {given(**at_first)}></div>',
         head=_head(),
         js_on_load=_MOUNT,
         apply_default_css=False,
-        swatches=list(swatches),
-        size=list(size),
-        limit=MAX_SIDE,
-        hint=hint,
-        layer=layer,
+        **at_first,
         show=None,
         outline=None,
     )

@@ -15,7 +15,7 @@ from components.served import served
 from components.stage import Stage, remarks, staged, words_of
 from components.theme import given, script
 
-WHOLE: Final = 0.8  # a box of at least this share of both sides is all over the picture
+LONG: Final = 2 / 3  # a box that is longer than this share of a side is nowhere in particular on it
 ACROSS: Final = ("left", "", "right")
 DOWN: Final = ("top", "", "bottom")
 
@@ -84,10 +84,15 @@ def place(box: Box, size: tuple[int, int]) -> str:
     """Where in a picture of this size a box lies, in words."""
     left, top, right, bottom = box
     width, height = size
-    if right - left >= WHOLE * width and bottom - top >= WHOLE * height:
-        return "all over"
+    wide, tall = right - left > LONG * width, bottom - top > LONG * height
     across = ACROSS[min(2, int(3 * (left + right) / 2 / width))]
     down = DOWN[min(2, int(3 * (top + bottom) / 2 / height))]
+    if wide and tall:
+        return "here and there all over"
+    if wide:
+        return f"across the {down or 'middle'}"
+    if tall:
+        return f"along the {across or 'middle'}"
     return f"at the {' '.join(filter(None, [down, across]))}" if across or down else "in the middle"
 
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from training import palette
+from training import comparisons, palette
 from training.palette import Triple
 from training.world import HORIZON, SIZE
 
@@ -245,4 +245,6 @@ def write(out: Path) -> list[Example]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m training.examples")
     parser.add_argument("--out", type=Path, default=Path("assets/models/postcard/examples"))
-    write(parser.parse_args().out)
+    folder = parser.parse_args().out
+    write(folder)
+    comparisons.write(folder)

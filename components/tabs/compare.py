@@ -29,7 +29,7 @@ from pipelines.request import Request
 
 KEY = "compare"
 PLACEHOLDER = "Say what the source shows: a red house on a meadow by day"
-HINT = "Drop the picture here, or open one; its words go below"
+HINT = "Drop the picture here, or open one; paint over it where alone edits may change it"
 EMPTY = (
     "The source and its edits appear here, side by side. Say what the source shows, "
     "change some of its words below, and press Run."
@@ -100,6 +100,7 @@ class Compare:
         update: Update = {
             self.edits.component: self.edits.show(example["edits"]),
             **self.form.fill({**self.defaults, "source": "seed", **example}),
+            self.seed.used: None,  # the example's seed is to run, even if another had the same
         }
         if example.get("picture"):
             picture = cached(Path(example["picture"]))
@@ -124,7 +125,11 @@ def compare(
             )
             with gr.Column(elem_classes="pt-given"):
                 paper = canvas(
-                    key=KEY, swatches=model.swatches, size=(model.size, model.size), hint=HINT
+                    key=KEY,
+                    swatches=model.swatches,
+                    size=(model.size, model.size),
+                    hint=HINT,
+                    layer="mask",
                 )
                 inversion = form(request_type, ["inversion"], defaults)
             given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
@@ -150,7 +155,7 @@ def compare(
     fields = own | given | inversion | rest | chance.form
     tab = Compare(paper, fields, changes, chance, action, defaults, actions)
     with shelf:
-        filled = [paper.component, changes.component, *fields.widgets.values()]
+        filled = [paper.component, changes.component, chance.used, *fields.widgets.values()]
         examples(model.examples.get(KEY, ()), tab.fill, filled)
     _wire(tab, heard, start_from)
     return tab
