@@ -50,11 +50,6 @@
     return node;
   }
 
-  /** What components/theme.py put into the template. */
-  function settings(root) {
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(root.dataset.given), (each) => each.charCodeAt(0))));
-  }
-
   const ICONS = {
     brush: "M20 4c-5 1.5-9.5 5.5-11 9l2 2c3.5-1.5 7.5-6 9-11zM8.5 13.5C5.5 13.5 6 18 3.5 19.5c3 1 7.5.5 7.5-3.5",
     eraser: "M8 19.5 3.8 15.3a1.5 1.5 0 0 1 0-2.1l8.4-8.4a1.5 1.5 0 0 1 2.1 0l4.9 4.9a1.5 1.5 0 0 1 0 2.1L11.5 19.5zM8 9l7 7M8 19.5h12",
@@ -999,16 +994,13 @@
 
   class Studio {
     /** `former` is the studio of the same key if Gradio builds the component anew. */
-    constructor(root, gradio, events, former) {
+    constructor(root, gradio, { key, swatches, size, limit, hint, layer }, events, former) {
       const { props } = gradio;
-      // Where something was shown here before its tab was opened, Gradio has lost the other settings.
-      for (const [name, value] of Object.entries(settings(root))) if (props[name] === undefined) props[name] = value;
-      const longest = Math.max(...props.size);
-      Object.assign(this, { root, gradio, events, size: props.size, limit: props.limit });
-      this.key = props.value.canvas;
+      const longest = Math.max(...size);
+      Object.assign(this, { root, gradio, events, key, size, limit });
       this.address = `${location.pathname}#${this.key}`;
-      Object.assign(this, { tool: "brush", layer: props.layer, veil: 50, maskColor: "#d9432f" });
-      this.color = (props.swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
+      Object.assign(this, { tool: "brush", layer, veil: 50, maskColor: "#d9432f" });
+      this.color = (swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
       this.brushes = {
         strokes: { size: Math.ceil(longest / 14), softness: 0, opacity: 100 },
         mask: { size: Math.ceil(longest / 8), softness: 0, opacity: 100 },
@@ -1016,11 +1008,11 @@
       this.history = former?.history ?? new History();
       this.shown = former?.shown;
       this.view = new View(props.label);
-      this.hint = el("p", { class: "pm-hint" }, props.hint);
+      this.hint = el("p", { class: "pm-hint" }, hint);
       this.hand = new Hand(this);
       this.panel = new Panel(this);
       root.replaceChildren(this.panel.bar, this.view.element, this.panel.tray);
-      this.offer(props.swatches);
+      this.offer(props.swatches ?? swatches);
       this.lay(former?.sheet ?? new Sheet(...this.size));
       this.setLayer(this.layer);
       this.listen();
@@ -1031,7 +1023,7 @@
       });
       this.show(props.show); // Python may have spoken before this tab was ever opened
       gradio.watch("show", () => this.show(props.show));
-      gradio.watch("swatches", () => this.offer(props.swatches));
+      gradio.watch("swatches", () => props.swatches && this.offer(props.swatches));
       gradio.watch("outline", () => this.trace(props.outline));
     }
 
@@ -1450,11 +1442,10 @@
   });
 
   window.pentimento = {
-    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger}. */
-    mount(element, gradio, events) {
-      const { canvas: key } = gradio.props.value;
+    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger}, `about` what never changes. */
+    mount(element, gradio, about, events) {
       const root = element.querySelector(".pm-canvas");
-      studios.set(key, new Studio(root, gradio, events, studios.get(key)));
+      studios.set(about.key, new Studio(root, gradio, about, events, studios.get(about.key)));
     },
 
     /** Replace each canvas's marker among a click's inputs by what is on that canvas. */

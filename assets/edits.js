@@ -25,13 +25,13 @@
   class Row {
     constructor(rows, data) {
       this.rows = rows;
-      this.data = { ...blank(rows.props.defaults), ...structuredClone(data) };
+      this.data = { ...blank(rows.about.defaults), ...structuredClone(data) };
       this.weighed = null; // the word whose strength is being set
       this.build();
     }
 
     build() {
-      const { props } = this.rows;
+      const { about } = this.rows;
       this.title = el("span", { class: "pt-edit-title" });
       this.words = el("textarea", {
         rows: 2, maxlength: 2000, placeholder: "Other words for the same picture",
@@ -47,7 +47,7 @@
       this.element = el("li", { class: "pt-edit" },
         el("div", { class: "pt-edit-head" }, this.title, this.duplicate, this.remove),
         this.words, this.changes, this.strength,
-        el("div", { class: "pt-edit-sliders" }, ...props.sliders.map((each) => this.slider(each))),
+        el("div", { class: "pt-edit-sliders" }, ...about.sliders.map((each) => this.slider(each))),
         this.details);
     }
 
@@ -141,7 +141,7 @@
     /** What is rarely needed: where the layout is kept, and where alone the picture may change. */
     showMore() {
       if (!this.details.open) return;
-      const { props, source } = this.rows;
+      const { about, source } = this.rows;
       const held = this.data.local_blend;
       const chosen = (side, name) => held?.[side].includes(name);
       const toggles = (side, words) => words.map((word, i) => [word, page.nameOf(words, i)]).map(([word, name]) => el("button", {
@@ -149,7 +149,7 @@
         onclick: () => { this.blend(side, name); },
       }, word));
       const select = el("select", { onchange: () => { this.data.self_replace_reduction = Number(select.value); this.rows.changed(); } },
-        ...props.reductions.map(([value, label]) => el("option", { value, selected: value === this.data.self_replace_reduction }, label)));
+        ...about.reductions.map(([value, label]) => el("option", { value, selected: value === this.data.self_replace_reduction }, label)));
       const focus = this.more.contains(document.activeElement) ? [...this.more.querySelectorAll("button, select, input")].indexOf(document.activeElement) : -1;
       this.more.replaceChildren(
         el("div", { class: "pt-blend", role: "group", "aria-label": "Change only where these words are" },
@@ -185,18 +185,19 @@
   }
 
   class Rows {
-    constructor(element, { props, watch, trigger }) {
+    constructor(element, { props, watch, trigger }, about) {
+      this.about = about; // {key, most, defaults, sliders, reductions}
       this.props = props;
       this.trigger = trigger;
-      this.store = `pentimento-edits-${props.key_of}`;
+      this.store = `pentimento-edits-${about.key}`;
       this.source = [];
       this.rows = [];
       this.list = el("ol", { class: "pt-rows" });
       this.addButton = el("button", { type: "button", class: "pt-button pt-add", onclick: () => this.add() }, sign("+ "), "Add an edit");
-      this.full = el("span", { class: "pt-aside-note", hidden: true }, `${props.most} edits are the most that run at once.`);
+      this.full = el("span", { class: "pt-aside-note", hidden: true }, `${about.most} edits are the most that run at once.`);
       element.querySelector(".pt-edits").append(this.list, el("div", { class: "pt-edits-foot" }, this.addButton, this.full));
-      all.set(props.key_of, this);
-      const box = document.querySelector(`#words-${props.key_of} textarea`);
+      all.set(about.key, this);
+      const box = document.querySelector(`#words-${about.key} textarea`);
       this.hear(box?.value ?? "");
       watch("value", () => this.take(props.value));
       this.fill(this.kept() ?? [{}]);
@@ -218,14 +219,14 @@
     }
 
     fill(rows) {
-      this.rows = rows.slice(0, this.props.most).map((data) => new Row(this, data));
+      this.rows = rows.slice(0, this.about.most).map((data) => new Row(this, data));
       this.list.replaceChildren(...this.rows.map(({ element }) => element));
       this.renumber();
       this.changed(true);
     }
 
     add(data = { prompt: this.text ?? "" }, after = this.rows.at(-1)) {
-      if (this.rows.length >= this.props.most) return;
+      if (this.rows.length >= this.about.most) return;
       const row = new Row(this, data);
       const at = this.rows.indexOf(after) + 1;
       this.rows.splice(at, 0, row);
@@ -248,7 +249,7 @@
 
     renumber() {
       this.rows.forEach((row, i) => { row.number(i + 1); row.show(); });
-      const full = this.rows.length >= this.props.most;
+      const full = this.rows.length >= this.about.most;
       this.addButton.disabled = full;
       this.full.hidden = !full;
       for (const row of this.rows) row.duplicate.disabled = full;
@@ -278,6 +279,6 @@
     }
   }
 
-  page.edits = (element, tools) => new Rows(element, tools);
+  page.edits = (element, tools, about) => new Rows(element, tools, about);
   page.heard = (key, words) => all.get(key)?.hear(String(words ?? ""));
 })();

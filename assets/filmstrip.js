@@ -9,10 +9,9 @@
   const page = (window.pentimentoPage ??= {});
   if (page.filmstrip) return;
 
-  page.filmstrip = (element, { props, watch }) => {
+  page.filmstrip = (element, { props, watch }, stage) => {
     const { el } = page;
     const root = element.querySelector(".pt-filmstrip");
-    const { stage } = page.given(root);
     const frames = el("div", { class: "pt-frames", "aria-hidden": "true" });
     const head = el("input", { type: "range", min: 1, step: 1, class: "pt-head", "aria-label": "Step of the run" });
     const label = el("span", { class: "pt-step" });

@@ -262,20 +262,19 @@
   }
 
   class Grid {
-    constructor(element, { props, watch, trigger }) {
+    constructor(element, { props, watch, trigger }, about) {
+      this.about = about; // {stage, empty, size}
       this.trigger = trigger;
       this.cells = [];
       this.picks = []; // indices of the pictures that are held against each other
       this.turn = 0; // the newest frame that was asked for
       this.done = null; // the last result
       this.phase = "empty";
-      const root = element.querySelector(".pt-stage");
-      this.given = page.given(root);
-      this.natural = [this.given.size, this.given.size];
-      this.build(root);
+      this.natural = [about.size, about.size];
+      this.build(element.querySelector(".pt-stage"));
       new ResizeObserver(() => this.fit()).observe(this.root);
       document.addEventListener("pentimento:scrub", (event) => {
-        if (event.detail.key === this.given.stage && this.phase === "done") this.scrub(event.detail);
+        if (event.detail.key === about.stage && this.phase === "done") this.scrub(event.detail);
       });
       watch("value", () => this.take(props.value));
       this.take(props.value);
@@ -295,7 +294,7 @@
       this.board = el("div", { class: "pt-board" });
       this.bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the run" });
       this.hint = el("p", { class: "pt-aside-note pt-hint" }, "Click two pictures to hold them against each other.");
-      this.plate = el("div", { class: "pt-plate" }, el("p", { class: "pt-empty" }, this.given.empty), this.pair.element, this.board, this.bar);
+      this.plate = el("div", { class: "pt-plate" }, el("p", { class: "pt-empty" }, this.about.empty), this.pair.element, this.board, this.bar);
       this.says = el("span");
       this.back = el("button", { type: "button", class: "pt-link", onclick: () => this.restore() }, "Back to the last result");
       this.message = el("p", { class: "pt-message", role: "status", "aria-live": "polite", hidden: true }, this.says, " ", this.back);
@@ -387,7 +386,7 @@
       const sheet = await loaded(url);
       if (!sheet || turn < this.turn) return;
       const [, , width, height] = place(sheet, count, 0);
-      if (this.phase === "running") this.natural = [this.given.size, (this.given.size * height) / width];
+      if (this.phase === "running") this.natural = [this.about.size, (this.about.size * height) / width];
       if (this.phase === "running" || this.cells.length < count) this.lay(count);
       for (let index = 0; index < count; index++) this.cells[index].cut(sheet, place(sheet, count, index));
     }
@@ -461,5 +460,5 @@
     }
   }
 
-  page.grid = (element, tools) => new Grid(element, tools);
+  page.grid = (element, tools, about) => new Grid(element, tools, about);
 })();

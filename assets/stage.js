@@ -24,27 +24,23 @@
   };
   const { el } = page;
 
-  /** The settings that components/theme.py put into a template. */
-  page.given = (root) => JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(root.dataset.given), (each) => each.charCodeAt(0))));
-
   const BUSY = ["waiting", "running"];
   const MOUNT = { least: 280, around: 12, below: 16, window: 0.72 }; // as the canvas has it
 
   class Stage {
-    constructor(element, { props, watch, trigger }) {
+    constructor(element, { props, watch, trigger }, about) {
+      this.about = about; // {stage, empty, size, judged}
       this.trigger = trigger;
       this.shown = 0; // the newest picture that was asked for
       this.done = null; // the last result
       this.phase = "empty";
       this.chosen = 0;
-      const root = element.querySelector(".pt-stage");
-      this.given = page.given(root);
-      this.natural = [this.given.size, this.given.size];
-      this.build(root);
+      this.natural = [about.size, about.size];
+      this.build(element.querySelector(".pt-stage"));
       new ResizeObserver(() => this.fit()).observe(this.root);
       window.addEventListener("resize", () => this.fit());
       document.addEventListener("pentimento:scrub", (event) => {
-        if (event.detail.key === this.given.stage && this.phase === "done") this.scrub(event.detail);
+        if (event.detail.key === about.stage && this.phase === "done") this.scrub(event.detail);
       });
       watch("value", () => this.take(props.value));
       this.take(props.value);
@@ -52,7 +48,7 @@
 
     build(root) {
       this.root = root;
-      this.empty = el("p", { class: "pt-empty" }, this.given.empty);
+      this.empty = el("p", { class: "pt-empty" }, this.about.empty);
       this.now = el("img", { class: "pt-now", alt: "", draggable: "false" });
       this.before = el("img", { class: "pt-before", alt: "", draggable: "false" });
       this.cut = el("input", {
@@ -81,7 +77,7 @@
       const judge = (verdict, text) => el("button", { type: "button", class: `pt-button pt-${verdict}`, onclick: () => this.judge(verdict) }, text);
       this.accept = judge("accept", "Accept");
       this.discard = judge("discard", "Discard");
-      this.judging = el("div", { class: "pt-judging", hidden: !this.given.judged }, this.truth, this.accept, this.discard);
+      this.judging = el("div", { class: "pt-judging", hidden: !this.about.judged }, this.truth, this.accept, this.discard);
       root.append(this.tools, this.plate, this.judging, this.message, this.sheet);
     }
 
@@ -250,5 +246,5 @@
     }
   }
 
-  page.stage = (element, tools) => new Stage(element, tools);
+  page.stage = (element, tools, about) => new Stage(element, tools, about);
 })();

@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -27,7 +27,7 @@ from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.theme import given
+from components.theme import call
 
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
@@ -37,11 +37,7 @@ ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
 Layer = Path | Image.Image
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT: Final = (
-    "window.pentimento.mount(element, {props, upload, watch, trigger}, "
-    "{stroke: 'stroke', mask: 'mask'})"
-)
+_EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
 
 # Marks become sketches, everything else passes: right for any number of inputs in any order.
 EXPORT: Final = "(...values) => window.pentimento.export(values)"
@@ -135,23 +131,27 @@ def canvas(
 
     `hint` stands on the empty sheet; `layer` is what the brush paints at first.
     """
-    at_first: dict[str, Any] = {
-        "swatches": list(swatches),
-        "size": list(size),
-        "limit": MAX_SIDE,
-        "hint": hint,
-        "layer": layer,
-    }
     component = gr.HTML(
         {"canvas": key},
         label=label,
         elem_id=f"canvas-{key}",
         elem_classes="pm-host",
-        html_template=f'<div class="pm-canvas" {given(**at_first)}></div>',
+        html_template='<div class="pm-canvas"></div>',
         head=_head(),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimento.mount",
+            {
+                "key": key,
+                "swatches": list(swatches),
+                "size": list(size),
+                "limit": MAX_SIDE,
+                "hint": hint,
+                "layer": layer,
+            },
+            _EVENTS,
+        ),
         apply_default_css=False,
-        **at_first,
+        swatches=None,
         show=None,
         outline=None,
     )

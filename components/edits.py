@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import gradio as gr
 
-from components.theme import script
+from components.theme import call, script
 from pipelines.request import Choice, Range, hints
 
 MAX_ROWS: Final = 1_000  # looked at; how many may run is the request's affair
@@ -35,8 +35,7 @@ UNREADABLE: Final = "The edits could not be read. Reload the page and run again.
 
 Row = Mapping[str, Any]
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT: Final = "window.pentimentoPage.edits(element, {props, watch, trigger}, ['written'])"
+_EVENTS: Final = ("written",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +59,21 @@ def edits(key: str, edit_type: type[Any], most: int) -> Edits:
     """Build the rows, one empty one at first; `most` is how many there may be."""
     known = hints(edit_type)
     defaults = {name: getattr(edit_type(), name) for name in FIELDS}
+    about: dict[str, Any] = {
+        "key": key,
+        "most": most,
+        "defaults": {**defaults, "weights": {}, "local_blend": None},
+        "sliders": [_slider(name, known[name]) for name in SLIDERS],
+        "reductions": _options(known["self_replace_reduction"]),
+    }
     component = gr.HTML(
         None,
         elem_id=f"edits-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-edits"></div>',
         head=script("stage", "words", "edits"),
-        js_on_load=_MOUNT,
+        js_on_load=call("pentimentoPage.edits", about, _EVENTS),
         apply_default_css=False,
-        key_of=key,
-        most=most,
-        defaults={**defaults, "weights": {}, "local_blend": None},
-        sliders=[_slider(name, known[name]) for name in SLIDERS],
-        reductions=_options(known["self_replace_reduction"]),
     )
     return Edits(component, key)
 

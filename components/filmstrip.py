@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from components.served import served
-from components.theme import given, script
+from components.theme import call, script
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ def filmstrip(stage: str) -> Filmstrip:
         gr.HTML(
             [],
             elem_classes="pm-host",
-            html_template=f'<div class="pt-filmstrip" hidden {given(stage=stage)}></div>',
+            html_template='<div class="pt-filmstrip" hidden></div>',
             head=script("stage", "filmstrip"),
-            js_on_load="window.pentimentoPage.filmstrip(element, {props, watch})",
+            js_on_load=call("pentimentoPage.filmstrip", stage),
             apply_default_css=False,
         )
     )

@@ -13,28 +13,28 @@ from PIL import Image
 from components.events import Finished
 from components.served import served
 from components.stage import Stage, remarks, staged, words_of
-from components.theme import given, script
+from components.theme import call, script
 
 LONG: Final = 2 / 3  # a box that is longer than this share of a side is nowhere in particular on it
 ACROSS: Final = ("left", "", "right")
 DOWN: Final = ("top", "", "bottom")
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT: Final = "window.pentimentoPage.grid(element, {props, watch, trigger}, ['stop', 'choose'])"
+_EVENTS: Final = ("stop", "choose")
 
 Box = Sequence[int]  # left, top, right, bottom
 
 
 def grid(key: str, empty: str, size: int) -> Stage:
     """Build the grid with the sentence `empty` on it; `size` as for a stage."""
-    settings = given(stage=key, empty=empty, size=size)
     plate = gr.HTML(
         {"phase": "empty"},
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
-        html_template=f'<div class="pt-stage pt-grid" data-phase="empty" {settings}></div>',
+        html_template='<div class="pt-stage pt-grid" data-phase="empty"></div>',
         head=script("stage", "filmstrip", "words", "grid"),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimentoPage.grid", {"stage": key, "empty": empty, "size": size}, _EVENTS
+        ),
         apply_default_css=False,
     )
     return staged(key, plate, compared)

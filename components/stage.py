@@ -18,18 +18,14 @@ from gradio.components import Component
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import served
-from components.theme import given, script
+from components.theme import call, script
 from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
 Done = Callable[[Finished], Mapping[str, Any]]  # a result as the plate's script draws it
 
-# Gradio finds the events that a component of one's own can fire by their names in this script.
-_MOUNT = (
-    "window.pentimentoPage.stage(element, {props, watch, trigger}, "
-    "['stop', 'choose', 'accept', 'discard'])"
-)
+_EVENTS = ("stop", "choose", "accept", "discard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +108,17 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
     results are `judged`, each can be accepted or discarded: `plate.accept` and `plate.discard`
     carry its `index`.
     """
-    settings = given(stage=key, empty=empty, size=size, judged=judged)
     plate = gr.HTML(
         {"phase": "empty"},
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
-        html_template=f'<div class="pt-stage" data-phase="empty" {settings}></div>',
+        html_template='<div class="pt-stage" data-phase="empty"></div>',
         head=script("stage", "filmstrip"),
-        js_on_load=_MOUNT,
+        js_on_load=call(
+            "pentimentoPage.stage",
+            {"stage": key, "empty": empty, "size": size, "judged": judged},
+            _EVENTS,
+        ),
         apply_default_css=False,
     )
     return staged(key, plate, _done)

@@ -25,14 +25,15 @@ def script(*names: str) -> str:
     )
 
 
-def given(**settings: Any) -> str:
-    """Settings for a component's script, as an attribute of its template.
+def call(function: str, *given: object) -> str:
+    """A `js_on_load` that calls `function` with Gradio's tools and constants of our own.
 
-    Gradio 6.31 forgets a component's own properties where an update, be it empty, reaches it before
-    its tab was opened; whatever an event of the page's load has among its outputs takes this way.
+    The constants stand in the script: a component's own properties are lost in Gradio 6.31 where
+    anything is written to it (`gr.skip()` is enough) before the tab that it is in was opened.
+    Gradio finds the events that the component can fire by their names in the script.
     """
-    told = base64.b64encode(json.dumps(settings).encode()).decode()
-    return f'data-given="{told}"'
+    constants = "".join(f", {json.dumps(each)}" for each in given)
+    return f"window.{function}(element, {{props, upload, watch, trigger}}{constants})"
 
 
 def _theme() -> gr.themes.Base:

@@ -108,7 +108,7 @@ COMPARISONS = (
         [
             {
                 "prompt": "a white lighthouse on a lake near snowy mountains at sunset",
-                "weights": {"sunset": weight},
+                "weights": {"white": weight},
             }
             for weight in (2.0, 0.3, -1.0)
         ],

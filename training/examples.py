@@ -1,7 +1,8 @@
 """Strokes to begin with: pictures as a person would paint them in a minute with a broad brush.
 
 `python -m training.examples` writes them into the model's folder, with the words and the settings
-that turn each into a postcard (chosen by looking at what the model makes of them).
+that turn each into a postcard (chosen by looking at what the model makes of them), and the regions
+to replace of `training.replacing` beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from training import comparisons, palette
+from training import comparisons, palette, replacing
 from training.palette import Triple
 from training.world import HORIZON, SIZE
 
@@ -230,7 +231,7 @@ def example_of(sketch: Sketch) -> Example:
 
 
 def write(out: Path) -> list[Example]:
-    """Paint every sketch into `out` and list them in paint.json."""
+    """Paint every sketch into `out` and list them in paint.json; returns these."""
     out.mkdir(parents=True, exist_ok=True)
     examples = []
     for sketch in SKETCHES:
@@ -239,12 +240,12 @@ def write(out: Path) -> list[Example]:
         examples.append(example)
     listing = [asdict(example) for example in examples]
     (out / "paint.json").write_text(json.dumps(listing, indent=2) + "\n")
+    replacing.write(out)
+    comparisons.write(out)
     return examples
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m training.examples")
     parser.add_argument("--out", type=Path, default=Path("assets/models/postcard/examples"))
-    folder = parser.parse_args().out
-    write(folder)
-    comparisons.write(folder)
+    write(parser.parse_args().out)

@@ -13,7 +13,7 @@ from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionM
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, PreTrainedTokenizerFast
 from transformers.image_utils import PILImageResampling
 
-from training import comparisons, examples, ranker, student, tokenizer
+from training import examples, ranker, student, tokenizer
 from training.captions import chips
 from training.denoiser import Denoiser, build_text_encoder, schedule
 from training.palette import swatches
@@ -44,7 +44,6 @@ def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
     _mend(fresh)
     (fresh / "studio.json").write_text(json.dumps(_card(), indent=2) + "\n")
     examples.write(fresh / "examples")
-    comparisons.write(fresh / "examples")
     for part in sorted(fresh.iterdir()):
         target = out / part.name
         if target.is_dir():

@@ -28,7 +28,7 @@ class Painter:
     def __init__(self, page: Any, url: str, tab: str = "Paint") -> None:
         self.page, self.tab = page, tab
         self.errors: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(url)
         self.ready()

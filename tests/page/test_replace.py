@@ -213,7 +213,8 @@ def test_the_outline_follows_the_mask_and_what_is_done_to_it(
     was = lines(masked).first.get_attribute("d")
     masked.number("Grow", 9)
     masked.page.wait_for_function(
-        "was => document.querySelector('#canvas-replace .pm-outline path').getAttribute('d') !== was",
+        "was => document.querySelector('#canvas-replace .pm-outline path')"
+        ".getAttribute('d') !== was",
         arg=was,
     )
     assert pretend.outlines[-1] == (9, 8)
@@ -346,7 +347,8 @@ def test_two_tabs_run_at_once_and_both_end(masked: Painter, pretend: Pretend) ->
         masked.run.click()
         masked.page.wait_for_function(
             "() => ['paint', 'replace'].every(key =>"
-            " !document.querySelector(`#run-${key}`).disabled && document.querySelector(`#stage-${key} .pt-stage`).dataset.phase === 'done')"
+            " !document.querySelector(`#run-${key}`).disabled"
+            " && document.querySelector(`#stage-${key} .pt-stage`).dataset.phase === 'done')"
         )
         assert second in pretend.jobs
 

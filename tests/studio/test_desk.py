@@ -157,6 +157,17 @@ def test_a_picture_is_converted_at_the_canvass_size(place: Place, tmp_path: Path
         place.desk.converted(convert, Sketch(None, path, None, 40, 32))
 
 
+def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
+    files = {"picture": Image.new("RGB", (40, 32)), "mask": Image.new("L", (40, 32), 255)}
+    for name, image in files.items():
+        image.save(tmp_path / f"{name}.png")
+    picture, mask = (tmp_path / f"{name}.png" for name in files)
+    place.run(Sketch(picture, None, mask, 40, 32), {"only": "region"})
+    place.run(Sketch(picture, None, None, 40, 32), {"only": "region"})
+    masked, whole = place.requests
+    assert masked.mask_image.size == (40, 32) and whole.mask_image is None
+
+
 def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
     assert place.desk.check_words("anything at all") == ""
 

@@ -61,11 +61,11 @@ def test_it_streams_and_ends_with_files(client: Client, picture: str, live: Live
             assert image.size == (16, 16) and "parameters" in image.info
 
 
-def test_it_is_the_only_named_endpoint_and_its_arguments_have_names_and_defaults(
+def test_each_tab_has_a_named_endpoint_and_its_arguments_have_names_and_defaults(
     client: Client,
 ) -> None:
     api = client.view_api(return_format="dict")
-    assert isinstance(api, dict) and list(api["named_endpoints"]) == ["/paint"]
+    assert isinstance(api, dict) and list(api["named_endpoints"]) == ["/paint", "/replace"]
     arguments = {
         each["parameter_name"]: each for each in api["named_endpoints"]["/paint"]["parameters"]
     }
@@ -76,6 +76,21 @@ def test_it_is_the_only_named_endpoint_and_its_arguments_have_names_and_defaults
         "scheduler", "seed", "num_images", "mask_image", "eta", "repeats",
     }  # fmt: skip
     assert not api["unnamed_endpoints"], "the page's own events are private"
+
+
+def test_replace_takes_a_mask_or_a_wider_frame_and_says_when_there_is_neither(
+    client: Client, picture: str, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", (32, 32), 255).save(mask)
+    given: dict[str, Any] = {"prompt": "a house", "seed": 5, "api_name": "/replace"}
+    for wider in ({"mask_image": handle_file(str(mask))}, {"left": 8}):
+        told = client.predict(handle_file(picture), num_images=2, **wider, **given)
+        assert told["status"] == "finished" and told["seeds"] == [5, 6]
+    with pytest.raises(AppError, match="paint a mask, or extend the frame"):
+        client.predict(handle_file(picture), **given)
+    with pytest.raises(AppError, match="Feather must lie between 0 and 64"):
+        client.predict(handle_file(picture), left=8, feather=65, **given)
 
 
 def test_without_a_seed_every_run_has_another(client: Client, picture: str) -> None:

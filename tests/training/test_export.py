@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from PIL import Image
 
-from training import autoencoder, denoiser, examples, export, tokenizer
+from training import autoencoder, denoiser, examples, export, replacing, tokenizer
+from training.captions import vocabulary
 
 WIDTHS = (16, 16, 32)
 SHIPPED = Path(__file__).parents[2] / "assets" / "models" / "postcard"
@@ -110,3 +112,23 @@ def test_examples_are_painted_alike_every_time_in_known_words(tmp_path: Path):
         assert (tmp_path / entry["image"]).is_file()
         assert words.unk_token_id not in words(entry["prompt"]).input_ids
         assert np.array_equal(examples.paint(sketch), examples.paint(sketch))
+
+
+def test_regions_to_replace_are_drawn_alike_every_time_in_known_words(tmp_path: Path):
+    written = replacing.write(tmp_path / "first")
+    replacing.write(tmp_path / "second")
+    assert len(written) >= 6
+    known = set(vocabulary())
+    for example in written:
+        assert set(example["prompt"].split()) <= known
+        files = [example[name] for name in ("image", "mask", "strokes") if name in example]
+        sizes = {Image.open(tmp_path / "first" / name).size for name in files}
+        assert len(sizes) == 1
+        for name in files:
+            contents = [(tmp_path / part / name).read_bytes() for part in ("first", "second")]
+            assert contents[0] == contents[1]
+        assert "mask" in example or example["left"] > 0
+
+
+def test_the_examples_are_of_postcards_that_training_never_sees():
+    assert all(region.scene.held_out for region in replacing.REGIONS)
