@@ -241,7 +241,7 @@ def prompt_to_prompt(
 
     parts = [
         (rows, _predict(bundle, _rows(words, rows), nulls, request.guidance_scale, int(held)))
-        for rows in _cut(len(prompts), shape, guided=request.guidance_scale > 1)
+        for rows in cut(len(prompts), shape, guided=request.guidance_scale > 1)
     ]
     watches = [each for each in (blend, look) if each is not None]
     predict = attention.controlled(bundle.unet, parts, control, watches)
@@ -350,7 +350,7 @@ def _predict(
     return lambda x, moment: each[min(moment.index, len(each)) - 1](x, moment)
 
 
-def _cut(count: int, shape: Sequence[int], *, guided: bool) -> list[list[int]]:
+def cut(count: int, shape: Sequence[int], *, guided: bool) -> list[list[int]]:
     """The rows of each network call: the source, and as many targets as there is room for."""
     cells = shape[-1] * shape[-2] * (2 if guided else 1)
     most = max(1, ROOM // cells - 1)

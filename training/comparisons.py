@@ -103,15 +103,9 @@ COMPARISONS = (
     ),
     Comparison(
         "Less of a word",
-        _scene("sunset", "lake", "snowy mountains", "lighthouse", "white", 5),
-        "a white lighthouse on a lake near snowy mountains at sunset",
-        [
-            {
-                "prompt": "a white lighthouse on a lake near snowy mountains at sunset",
-                "weights": {"white": weight},
-            }
-            for weight in (2.0, 0.3, -1.0)
-        ],
+        _scene("day", "meadow", "snowy mountains", "house", "red", 9),
+        HOUSE,
+        [{"prompt": HOUSE, "weights": {"mountains": weight}} for weight in (3.0, -0.5, -2.0)],
     ),
     Comparison(
         "A given picture",

@@ -1,13 +1,30 @@
 """Prompt-to-Prompt: the published algorithm step by step, and the laws, on several models."""
 
+import sys
+from collections.abc import Generator, Mapping
 from itertools import islice
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pipelines import Bundle, PromptEdit, PromptToPrompt, prompt_to_prompt
-from pipelines.prompt_to_prompt import LocalBlend
+from pipelines import (
+    Bundle,
+    LocalBlend,
+    PromptEdit,
+    PromptToPrompt,
+    drain,
+    prompt_to_prompt,
+)
+from pipelines.core import maps, noise, solvers
+from pipelines.core.guidance import guided
+from pipelines.core.inversion import Asked, Inversion, Inversions, inverted
+from pipelines.core.sampling import Step, walk
+from pipelines.prompt_to_prompt import cut
+from tests import toys
 from tests.conftest import POSTCARD
 from tests.pipelines import published
 from tests.pipelines.published import Blend, Recipe
@@ -103,3 +120,357 @@ def test_the_published_algorithm_step_by_step(
 def same_cells(pair: Tensor) -> Tensor:
     """Where the target is its source exactly: what a local blend put back."""
     return (pair[0] == pair[1]).all(0)
+
+
+# --- laws, on small random models ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["1.x", "xl"])
+def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("tiny")
+    make = toys.tiny_xl_pipeline if request.param == "xl" else toys.tiny_pipeline
+    return Bundle.of(make(folder))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.of(toys.tiny_pipeline(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    rng = np.random.default_rng(2)
+    return Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((32, 32))
+
+
+def ask(*edits: PromptEdit, **changes: Any) -> PromptToPrompt:
+    settings: dict[str, Any] = {
+        "prompt": "a cat, by",
+        "edits": edits,
+        "num_inference_steps": 4,
+        "guidance_scale": 2.0,
+        "seed": 5,
+        **changes,
+    }
+    return PromptToPrompt(**settings)
+
+
+def plain(bundle: Bundle, prompt: str, request: PromptToPrompt) -> Tensor:
+    """What plain generation draws: the same noise, no attention control."""
+    size = (bundle.size, bundle.size)
+    words, without = bundle.embed(prompt, size), bundle.embed("", size, negative=True)
+    generators = noise.generators([request.seed])
+    solver = solvers.make(
+        request.scheduler,
+        bundle.scheduler_config,
+        request.num_inference_steps,
+        generators=generators,
+    )
+    x = solver.prior(noise.draw(generators, (4, 16, 16)))
+    *_, last = walk(x, guided(bundle, words, without, request.guidance_scale), solver)
+    return last.latents
+
+
+def near(one: Tensor, other: Tensor) -> None:
+    """Random networks go far out, so the bound is relative to the largest latent."""
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize(
+    "windows", [(0.0, 0.0), (1.0, 1.0), (0.6, 0.3), ({"cat": (0.2, 0.5)}, 0.5)]
+)
+def test_equal_prompts_change_nothing(bundle: Bundle, windows: Any) -> None:
+    cross, layout = windows
+    edit = PromptEdit(
+        prompt="a cat, by", cross_replace_steps=cross, self_replace_steps=layout, weights={"cat": 1}
+    )
+    rows = latents(bundle, ask(edit))[-1]
+    near(rows[1], rows[0])
+    if cross in (0.0, 1.0):
+        assert torch.equal(rows[1], rows[0])
+
+
+@pytest.mark.parametrize("name", solvers.CLASSES)
+def test_the_source_is_what_plain_generation_draws(small: Bundle, name: str) -> None:
+    """Also where a solver draws noise in its steps; and without windows so is every edit."""
+    free = PromptEdit(prompt="a dog at", cross_replace_steps=0, self_replace_steps=0)
+    bound = PromptEdit(prompt="a dog, by", self_replace_reduction=1)
+    request = ask(free, bound, scheduler=name)
+    rows = latents(small, request)[-1]
+    near(rows[:1], plain(small, "a cat, by", request))
+    near(rows[1:2], plain(small, "a dog at", request))
+    assert (rows[2:] - plain(small, "a dog, by", request)).abs().max() > 1e-3
+
+
+def test_the_networks_are_as_they_were_between_any_two_steps(small: Bundle) -> None:
+    before = dict(small.unet.attn_processors)
+    weights = {name: each.clone() for name, each in small.unet.state_dict().items()}
+    run = prompt_to_prompt(small, ask(PromptEdit(prompt="a dog, by"), attention=True))
+    for _ in range(2):
+        next(run)
+        assert small.unet.attn_processors == before
+    run.close()
+    assert small.unet.attn_processors == before
+    assert all(torch.equal(each, weights[name]) for name, each in small.unet.state_dict().items())
+
+
+def test_a_batch_is_cut_where_it_would_be_too_large(
+    small: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blend = LocalBlend(source=("cat",), target=("dog",), start_blend=0)
+    edits = [PromptEdit(prompt=f"a {each}, by") for each in ("dog", "cow", "bat")]
+    edits.append(PromptEdit(prompt="a dog, by", local_blend=blend))
+    whole = latents(small, ask(*edits))[-1]
+    home = sys.modules[PromptToPrompt.__module__]
+    for rows in (2, 6):  # the source with one edit, or with two, guided
+        monkeypatch.setattr(home, "ROOM", rows * 16 * 16)
+        near(latents(small, ask(*edits))[-1], whole)
+
+
+def test_more_room_takes_more_rows() -> None:
+    assert cut(9, (4, 64, 64), guided=True) == [[0, 1, 2, 3, 4, 5, 6, 7, 8]]
+    assert cut(4, (4, 128, 128), guided=True) == [[0, 1], [0, 2], [0, 3]]
+    assert cut(4, (4, 128, 128), guided=False) == [[0, 1, 2, 3]]
+    assert cut(3, (4, 999, 999), guided=True) == [[0, 1], [0, 2]]
+
+
+def test_outside_a_drawn_mask_an_edit_is_its_source(small: Bundle) -> None:
+    mask = Image.new("L", (32, 32))
+    ImageDraw.Draw(mask).rectangle((0, 0, 15, 31), fill=255)
+    edit = drain(prompt_to_prompt(small, ask(PromptEdit(prompt="a dog, by", mask_image=mask))))
+    source, after = (np.asarray(each) for each in edit.images)
+    assert (source[:, 16:] == after[:, 16:]).all()
+    assert (source[:, :16] != after[:, :16]).any()
+
+
+def test_a_blend_everywhere_or_nowhere(small: Bundle) -> None:
+    """Threshold 1 is exceeded nowhere, so the source stays; at 0 nothing is put back."""
+
+    def blended(threshold: float) -> PromptEdit:
+        blend = LocalBlend(source=("cat",), target=("dog",), threshold=threshold, start_blend=0)
+        return PromptEdit(prompt="a dog, by", local_blend=blend)
+
+    rows = latents(small, ask(blended(1.0), blended(0.0), PromptEdit(prompt="a dog, by")))[-1]
+    assert torch.equal(rows[1], rows[0])
+    near(rows[2], rows[3])
+
+
+# --- given pictures ------------------------------------------------------------------------------
+
+
+def phases(bundle: Bundle, request: PromptToPrompt, inversions: Inversions) -> list[str]:
+    return [step.phase for step in prompt_to_prompt(bundle, request, inversions)]
+
+
+def test_direct_inversion_keeps_the_picture_itself(bundle: Bundle, picture: Image.Image) -> None:
+    request = ask(PromptEdit(prompt="a dog, by"), image=picture)
+    edit = drain(prompt_to_prompt(bundle, request))
+    (itself,) = bundle.decode(bundle.encode(picture, []))
+    assert np.abs(np.asarray(edit.images[0], int) - np.asarray(itself, int)).max() <= 1
+    assert edit.notes["reconstruction_psnr"] == pytest.approx(edit.notes["ceiling_psnr"], abs=0.2)
+    assert edit.views["before"].tobytes() == picture.tobytes()
+    assert edit.images[1].tobytes() != edit.images[0].tobytes()
+
+
+def test_a_second_edit_of_a_picture_pays_for_itself_only(
+    small: Bundle, picture: Image.Image
+) -> None:
+    inversions = Inversions(size=2)
+    request = ask(PromptEdit(prompt="a dog, by"), image=picture)
+    assert phases(small, request, inversions) == ["inverting"] * 4 + ["denoising"] * 4
+    again = ask(PromptEdit(prompt="a cow, by"), image=picture.copy())
+    assert phases(small, again, inversions) == ["denoising"] * 4
+    other = ask(PromptEdit(prompt="a dog, by"), image=picture, prompt="a bat, by")
+    assert phases(small, other, inversions)[0] == "inverting"
+    fewer = ask(PromptEdit(prompt="a dog, by"), image=picture, num_inference_steps=3)
+    assert phases(small, fewer, inversions)[0] == "inverting"  # and pushes the first one out
+    assert phases(small, request, inversions)[0] == "inverting"
+
+
+def test_negative_prompt_inversion_makes_guidance_nothing_to_the_source(
+    small: Bundle, picture: Image.Image
+) -> None:
+    """The source's own words are subtracted from themselves: plain DDIM at any guidance."""
+    dog = PromptEdit(prompt="a dog, by")
+    one, two = (
+        latents_down(small, ask(dog, image=picture, inversion="negative-prompt", guidance_scale=w))
+        for w in (1.5, 6.0)
+    )
+    near(one[:1], two[:1])
+    assert (one[1] - two[1]).abs().max() > 1e-3
+
+
+def latents_down(bundle: Bundle, request: PromptToPrompt) -> Tensor:
+    *_, last = prompt_to_prompt(bundle, request)
+    return last.latents
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_null_text_inversion_tunes_and_leaves_no_trace(
+    small: Bundle, picture: Image.Image, guidance_scale: float
+) -> None:
+    inversions, dog = Inversions(), PromptEdit(prompt="a dog, by")
+    tuned = ask(dog, image=picture, inversion="null-text", guidance_scale=guidance_scale)
+    seen: list[str] = []
+    for step in prompt_to_prompt(small, tuned, inversions):
+        seen.append(step.phase)
+        assert not small.unet.is_gradient_checkpointing
+        assert not step.latents.requires_grad
+    tuning = ["tuning"] * 4 if guidance_scale > 1 else []  # else there is nothing to tune
+    kinds = [each.partition(",")[0] for each in seen]
+    assert kinds == ["inverting"] * 4 + tuning + ["denoising"] * 4
+    assert all(float(each.removeprefix("tuning, loss ")) >= 0 for each in seen if "tun" in each)
+    assert not any(each.requires_grad for each in small.unet.parameters())
+    assert phases(small, tuned, inversions) == ["denoising"] * 4
+
+
+def test_null_text_inversion_comes_nearer_to_the_picture(exact: Bundle) -> None:
+    image = Image.open(POSTCARD / "examples" / "a-house-under-the-peaks.png").convert("RGB")
+    words = exact.embed("a red house", (128, 128))
+    without = exact.embed("", (128, 128))
+    asked = Asked("null-text", "a red house", "", 4.0, 3)
+    clean = exact.encode(image.resize((128, 128)), [])
+    inversion = finish(inverted(exact, image.resize((128, 128)), asked, Inversions()))
+    assert len(inversion.without) == 3
+    errors: list[float] = []
+    for nulls in ([without] * 3, inversion.without):
+        each = [guided(exact, words, null, 4.0) for null in nulls]
+        down = solvers.make("ddim", exact.scheduler_config, 3)
+        *_, last = walk(inversion.way[-1], lambda x, m: each[m.index - 1](x, m), down)  # noqa: B023
+        errors.append(float((last.latents - clean).square().mean()))
+    assert errors[1] < 0.8 * errors[0], errors
+
+
+def finish(run: Generator[Step, None, Inversion]) -> Inversion:
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
+# --- what is said about it -----------------------------------------------------------------------
+
+
+def test_the_maps_of_words_are_an_atlas_per_picture(small: Bundle) -> None:
+    request = ask(PromptEdit(prompt="a dog, by me"), attention=True)
+    edit = drain(prompt_to_prompt(small, request))
+    legend = edit.notes["attention"]
+    assert legend["words"] == [["a", "cat", "by"], ["a", "dog", "by", "me"]]
+    assert [len(each) for each in legend["peaks"]] == [3, 4]
+    across, down = legend["size"]
+    for row in (0, 1):
+        atlas = edit.views[f"attention/{row}"]
+        assert (atlas.mode, atlas.size) == ("L", (4 * across, 5 * down))
+        for word in range(3):
+            steps = [maps.cell(atlas, (across, down), word, step) for step in (1, 2, 3, 4)]
+            assert maps.cell(atlas, (across, down), word).getextrema()[1] == 255
+            assert max(each.getextrema()[1] for each in steps) == 255
+    bare = drain(prompt_to_prompt(small, ask(PromptEdit(prompt="a dog, by me"))))
+    assert "attention" not in bare.notes
+    assert bare.images[1].tobytes() == edit.images[1].tobytes()
+
+
+def test_the_notes_say_what_was_done(postcard: Bundle) -> None:
+    request = PromptToPrompt(
+        prompt="a red house",
+        num_inference_steps=1,
+        edits=(
+            PromptEdit(prompt="a blue house"),
+            PromptEdit(prompt="a red pine tree", weights={"pine tree": 2}),
+            PromptEdit(prompt="a red house", weights={"red": -1.5}),
+            PromptEdit(prompt="a red house"),
+            PromptEdit(prompt="a red Zeppelin " + "by day " * 12),
+        ),
+    )
+    edit = drain(prompt_to_prompt(postcard, request))
+    kinds = [each["kind"] for each in edit.notes["edits"]]
+    assert kinds == ["replace", "refine", "reweight", "same", "refine"]
+    said = [each["said"] for each in edit.notes["edits"]]
+    assert said[0] == "Replaced: “red” became “blue”."
+    assert "numbers of words differ" in said[1] and "“pine tree” × 2" in said[1]
+    assert said[2] == "The same words, weighed. “red” × -1.5."
+    assert said[3] == "The same words, so the same picture."
+    assert edit.notes["edits"][3]["changed"] == 0
+    assert edit.notes["edits"][3]["where"] is None
+    assert edit.notes["unknown_words"] == ["Zeppelin"]
+    assert set(edit.notes["lost_words"]) == {"by", "day"}
+    assert edit.seeds == [0] * 6
+
+
+REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
+    "no edits": ({"edits": ()}, "Add an edit"),
+    "nine edits": ({"edits": (PromptEdit(),) * 9}, "At most 8 edits"),
+    "scheduler": ({"image": Image.new("RGB", (8, 8)), "scheduler": "euler"}, "DDIM"),
+    "inversion": ({"inversion": "magic"}, "Inversion must be one of"),
+    "negative words": (
+        {
+            "image": Image.new("RGB", (8, 8)),
+            "inversion": "negative-prompt",
+            "negative_prompt": "fog",
+        },
+        "leave them empty",
+    ),
+    "mask": (
+        {
+            "image": Image.new("RGB", (8, 8)),
+            "edits": (PromptEdit(mask_image=Image.new("L", (9, 9))),),
+        },
+        "one size",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_request_is_refused_with_a_sentence(name: str) -> None:
+    changes, sentence = REFUSED[name]
+    with pytest.raises(ValueError, match=sentence) as refused:
+        ask(**{"edits": (PromptEdit(prompt="a dog"),), **changes})
+    assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        ({"cross_replace_steps": 1.2}, "Words bind must lie between 0 and 1"),
+        ({"cross_replace_steps": {"cat": "all"}}, "Words bind must be a number"),
+        ({"cross_replace_steps": (0.5, 0.2)}, "must begin before it ends"),
+        ({"self_replace_steps": float("nan")}, "Layout must be a number"),
+        ({"self_replace_reduction": 3}, "must be 1, 2, 4 or 8"),
+        ({"weights": {"cat": 99}}, "strength of “cat” must lie"),
+        ({"mask_image": "here"}, "Mask must be a picture"),
+        ({"prompt": 7}, "Words must be text"),
+    ],
+)
+def test_an_edit_is_refused_with_a_sentence(edit: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence) as refused:
+        PromptEdit(**edit)
+    assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (PromptEdit(prompt="a dog", weights={"cat": 2}), "“cat” is not among the words of edit 1"),
+        (PromptEdit(prompt="a dog", cross_replace_steps={"cow": 1}), "“cow” is not among"),
+        (PromptEdit(prompt="a dog", local_blend=LocalBlend(source=("cow",))), "of the source"),
+        (PromptEdit(prompt="a dog", local_blend=LocalBlend(target=("cat",))), "of edit 1"),
+        (
+            PromptEdit(prompt="a dog", local_blend=LocalBlend(target=("dog",), subtract=("cow",))),
+            "“cow” is not among",
+        ),
+    ],
+)
+def test_a_word_that_is_not_there_is_named(small: Bundle, edit: PromptEdit, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence) as refused:
+        next(prompt_to_prompt(small, ask(edit)))
+    assert str(refused.value).endswith(".")
+    with pytest.raises(ValueError, match="needs a word"):
+        LocalBlend()
+
+
+def test_whole_numbers_do_where_shares_are_meant(small: Bundle) -> None:
+    whole = PromptEdit(prompt="a dog, by", cross_replace_steps=1, self_replace_steps=1)
+    share = PromptEdit(prompt="a dog, by", cross_replace_steps=1.0, self_replace_steps=(0, 1.0))
+    rows = latents(small, ask(whole, share))[-1]
+    assert torch.equal(rows[1], rows[2])
