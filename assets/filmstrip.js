@@ -25,7 +25,7 @@
       head.setAttribute("aria-valuetext", text);
       label.textContent = text;
       root.style.setProperty("--at", (step - 0.5) / total);
-      const detail = { key: stage, url: last ? null : props.value[step - 1].url, label: text };
+      const detail = { key: stage, url: last ? null : props.value[step - 1].url, label: text, index: step - 1 };
       return new CustomEvent("pentimento:scrub", { bubbles: true, detail });
     };
     const show = () => {

@@ -103,6 +103,10 @@
   page.chips = (element, { props, watch }) => {
     const { el } = page;
     const root = element.querySelector(".pt-chips");
+    const target = () => {
+      const focused = document.activeElement;
+      return props.others && focused.matches(props.others) ? focused : document.querySelector(`#${props.box} textarea`);
+    };
     const show = () => {
       const groups = props.value;
       const row = el("div", { class: "pt-row" });
@@ -110,7 +114,7 @@
         for (const [i, tab] of [...tabs.children].entries()) tab.setAttribute("aria-pressed", String(i === index));
         row.replaceChildren(...groups[index].words.map((word) => el("button", {
           type: "button", class: "pt-chip", onmousedown: (event) => event.preventDefault(),
-          onclick: () => write(document.querySelector(`#${props.box} textarea`), word),
+          onclick: () => write(target(), word),
         }, word)));
       };
       const tabs = el("div", { class: "pt-groups", role: "group", "aria-label": "Words this model knows" },

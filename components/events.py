@@ -26,6 +26,7 @@ class Stepped:
     total: int
     seconds_left: float
     frame: bytes | None = None
+    pictures: int = 1  # on the frame; several lie in a grid, row by row
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Finished:
     frames: tuple[Path, ...]  # JPEG of each step, the filmstrip
     notes: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    views: Mapping[str, Path] = field(default_factory=dict)  # PNG, further pictures by name
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the request, as its recipe tells it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """From tab to tab: a result goes on in another one, and its mask with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import gradio as gr
+from gradio.components import Component
 
 from components.canvas import Canvas, read
 from components.served import cached
@@ -24,6 +25,15 @@ class Room(Protocol):
         """What the button that leads here says in other tabs."""
         ...
 
+    @property
+    def settled(self) -> Sequence[Component]:
+        """What else is set when a result arrives."""
+        ...
+
+    def settle(self, words: str) -> Mapping[Component, Any]:
+        """How it is set, where `words` led to the result."""
+        ...
+
 
 def passages(rooms: Mapping[str, Room], tabs: gr.Tabs) -> None:
     """A button under each tab's result for every other tab."""
@@ -34,21 +44,26 @@ def passages(rooms: Mapping[str, Room], tabs: gr.Tabs) -> None:
             with here.stage.onward:
                 button = gr.Button(there.invitation, size="md", min_width=0)
             button.click(
-                _carry(there.canvas, name),
+                _carry(there, name, tabs),
                 [here.stage.results, here.stage.chosen, here.canvas.component],
-                [there.canvas.component, tabs],
+                [there.canvas.component, tabs, *there.settled],
                 js=here.canvas.js,
                 **AT_ONCE,
             )
 
 
-def _carry(canvas: Canvas, name: str) -> Callable[[list[Result], int, object], Any]:
+def _carry(there: Room, name: str, tabs: gr.Tabs) -> Callable[..., Any]:
     def carry(results: list[Result], chosen: int, sent: object) -> Any:
         """The picture, and the mask if there is one; without one the mask over there stays."""
         try:
-            picture, mask = cached(Path(result_at(results, chosen).path)), read(sent).mask
+            result, mask = result_at(results, chosen), read(sent).mask
         except ValueError as refusal:
             raise gr.Error(str(refusal), print_exception=False) from None
-        return canvas.show(picture=picture, mask=mask, keep=["mask"]), gr.Tabs(selected=name)
+        picture = cached(Path(result.path))
+        return {
+            there.canvas.component: there.canvas.show(picture=picture, mask=mask, keep=["mask"]),
+            tabs: gr.Tabs(selected=name),
+            **there.settle(result.words),
+        }
 
     return carry

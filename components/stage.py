@@ -6,7 +6,7 @@ one value, `{"phase": …}`, drawn by assets/stage.js: frames travel inside it a
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
+Done = Callable[[Finished], Mapping[str, Any]]  # a result as the plate's script draws it
 
 _EVENTS = ("stop", "choose", "accept", "discard")
 
@@ -38,6 +39,7 @@ class Result:
     agreement: float | None = None  # with the words, where the model folder has a judge
     inside: float | None = None  # share of the mask's pixels that changed
     outside: int | None = None  # pixels that changed elsewhere
+    words: str = ""  # what it was asked to show
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Stage:
     onward: gr.Row  # in it, the buttons that go on from the result
     results: gr.State  # list[Result] of the last finished run, the best first
     chosen: gr.State  # which of them is on the plate
+    done: Done
 
     @property
     def outputs(self) -> list[Widget]:
@@ -64,21 +67,26 @@ class Stage:
         match event:
             case Waiting(place, what):
                 return self._plate("waiting", text=what or _queue(place))
-            case Stepped(_, index, total, _, frame):
+            case Stepped(_, index, total, _, frame, _):
                 text = _progress(event)
                 return self._plate(
-                    "running", index=index, total=total, text=text, frame=_data_url(frame)
+                    "running",
+                    index=index,
+                    total=total,
+                    text=text,
+                    frame=_data_url(frame),
+                    pictures=event.pictures,
                 )
             case Failed(sentence):
                 return self._plate("failed", text=sentence)
             case Stopped(0, _):
                 return self._plate("stopped", text="Stopped before the first step.")
             case Stopped(index, total):
-                text = f"Stopped at step {index} of {total}. Your canvas is as you left it."
+                text = f"Stopped at step {index} of {total}. What you gave is as you left it."
                 return self._plate("stopped", text=text)
             case Finished():
                 return {
-                    **self._plate("done", **_done(event)),
+                    **self._plate("done", **self.done(event)),
                     **self.film.show(event.frames),
                     self.after: gr.Column(visible=True),
                     self.results: _results(event),
@@ -113,10 +121,15 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
         ),
         apply_default_css=False,
     )
+    return staged(key, plate, _done)
+
+
+def staged(key: str, plate: gr.HTML, done: Done) -> Stage:
+    """What belongs around a plate: the strip of steps, and the place to go on from a result."""
     film = filmstrip(key)
     with gr.Column(visible=False, elem_classes="pt-after") as after:
         onward = gr.Row(elem_classes="pt-next")
-    built = Stage(plate, film, after, onward, gr.State([]), gr.State(0))
+    built = Stage(plate, film, after, onward, gr.State([]), gr.State(0), done)
     plate.choose(
         index_of,
         outputs=built.chosen,
@@ -166,6 +179,7 @@ def _results(event: Finished) -> list[Result]:
         for name in ("strengths", "agreement", "changed_inside", "changed_outside")
     )
     rows = range(len(event.images))
+    prompts = words_of(event)
     results = [
         Result(
             path=str(event.images[row]),
@@ -175,11 +189,20 @@ def _results(event: Finished) -> list[Result]:
             agreement=agreement[row],
             inside=inside[row],
             outside=outside[row],
+            words=prompts[row],
         )
         for row in rows
     ]
     ranking = event.notes.get("ranking") or ()
     return [results[row] for row in (ranking if sorted(ranking) == list(rows) else rows)]
+
+
+def words_of(event: Finished) -> Sequence[str]:
+    """What each picture was asked to show; in a comparison every edit has words of its own."""
+    asked = event.asked
+    own = [str(each["prompt"]) for each in asked.get("edits") or ()]
+    prompts = [str(asked.get("prompt", "")), *own]
+    return prompts if len(prompts) == len(event.images) else prompts[:1] * len(event.images)
 
 
 def _each(event: Finished, note: str) -> Sequence[Any]:
@@ -207,7 +230,7 @@ def _done(event: Finished) -> dict[str, Any]:
             }
         )
     before = served(event.before) if event.before else None
-    return {"pictures": pictures, "before": before, "text": _remarks(event)}
+    return {"pictures": pictures, "before": before, "text": remarks(event)}
 
 
 def _truth(result: Result) -> str:
@@ -219,7 +242,7 @@ def _truth(result: Result) -> str:
     return f"Changed inside the mask: {inside}, outside: {result.outside:,} {pixels}."
 
 
-def _remarks(event: Finished) -> str:
+def remarks(event: Finished) -> str:
     """What the run has to say: words that the model could not hear, and its own note."""
     notes = event.notes
     said = []

@@ -150,7 +150,7 @@ def _theme() -> gr.themes.Base:
 
 
 THEME = _theme()
-CSS = (ASSETS / "style.css").read_text("utf-8")
+CSS = "".join((ASSETS / f"{name}.css").read_text("utf-8") for name in ("style", "compare"))
 MARK = (ASSETS / "mark.svg").read_bytes()  # an earlier stroke shows through
 HEAD = (
     '<meta name="color-scheme" content="light dark">'

@@ -39,8 +39,11 @@ def box_of(key: str) -> str:
     return f"words-{key}"
 
 
-def chips(box: str, vocabulary: Mapping[str, Sequence[str]]) -> gr.HTML:
-    """Chips that write into the text box with this elem_id."""
+def chips(box: str, vocabulary: Mapping[str, Sequence[str]], others: str = "") -> gr.HTML:
+    """Chips that write into the text box with this elem_id.
+
+    Where one of the `others` (a CSS selector) has the caret, they write there.
+    """
     return gr.HTML(
         [{"name": name, "words": list(words)} for name, words in vocabulary.items()],
         elem_classes="pm-host",
@@ -49,6 +52,7 @@ def chips(box: str, vocabulary: Mapping[str, Sequence[str]]) -> gr.HTML:
         js_on_load="window.pentimentoPage.chips(element, {props, watch})",
         apply_default_css=False,
         box=box,
+        others=others,
     )
 
 

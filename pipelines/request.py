@@ -113,7 +113,7 @@ Hint = Range | Choice | Words | Picture
 
 
 @cache
-def hints(request_type: type["Request"]) -> Mapping[str, Hint]:
+def hints(request_type: type[Any]) -> Mapping[str, Hint]:
     """Field name → hint, in the order of the fields; fields without a hint are left out."""
     annotated = get_type_hints(request_type, include_extras=True)
     found: dict[str, Hint] = {}

@@ -47,7 +47,15 @@ def create(
     jobs = Jobs(Limits(grace=settings.grace), partial(_load, models), "The model is loading")
     desks = {
         each.name: Desk(
-            each.name, each.request, each.method, jobs, engine, history, models, scratch
+            each.name,
+            each.request,
+            each.method,
+            jobs,
+            engine,
+            history,
+            models,
+            scratch,
+            each.gather,
         )
         for each in methods
     }

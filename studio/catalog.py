@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from components.actions import Masking, ModelFacts, Painting
+from components.actions import Actions, Masking, ModelFacts, Painting
 from components.page import Tab
+from components.tabs.compare import compare
 from components.tabs.paint import paint
 from components.tabs.replace import replace
 from pipelines.blended import Blended, blended
+from pipelines.core.inversion import Inversions
+from pipelines.prompt_to_prompt import MAX_EDITS, PromptEdit, PromptToPrompt, prompt_to_prompt
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
-from studio.desk import Desk
-from studio.endpoint import paint_endpoint, replace_endpoint
+from studio.comparisons import gathered
+from studio.desk import Desk, Gather, whole
+from studio.endpoint import compare_endpoint, paint_endpoint, replace_endpoint
 from studio.engine import Method
 
 
@@ -25,13 +29,24 @@ class Entry:
     method: Method
     tab: Callable[[ModelFacts, Desk], Tab]  # builds the tab where the caller stands
     endpoint: Callable[[Desk], Callable[..., Any]]  # the same for programs
+    gather: Gather = whole
 
 
 def entries() -> Sequence[Entry]:
+    kept = Inversions()  # a second edit of a given picture pays for itself only
     latent = "Blended Latent Diffusion · Avrahami et al., 2023"
     return (
         Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),
         Entry("Replace", latent, Blended, blended, _replace, replace_endpoint),
+        Entry(
+            "Compare",
+            "Prompt-to-Prompt · Hertz et al., 2023",
+            PromptToPrompt,
+            partial(prompt_to_prompt, inversions=kept),
+            _compare,
+            compare_endpoint,
+            gathered,
+        ),
     )
 
 
@@ -56,3 +71,13 @@ def _replace(model: ModelFacts, desk: Desk) -> Tab:
         outline=desk.outlined,
     )
     return replace(Blended, model, actions)
+
+
+def _compare(model: ModelFacts, desk: Desk) -> Tab:
+    actions = Actions(
+        start=desk.start,
+        watch=desk.watch,
+        stop=desk.stop,
+        check_words=desk.check_words,
+    )
+    return compare(PromptToPrompt, PromptEdit, MAX_EDITS, model, actions)

@@ -20,7 +20,15 @@ from studio.jobs import Jobs
 from studio.models import Models
 from studio.sketches import Guide
 
+# What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
+Gather = Callable[[Guide, Mapping[str, Any]], Mapping[str, Any]]
+
 SWEEP: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # strengths, from the strokes towards the words
+
+
+def whole(guide: Guide, _values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The guide as most requests take it."""
+    return {"image": guide.image, "mask_image": guide.mask}
 
 
 class Desk:
@@ -36,6 +44,7 @@ class Desk:
         history: History,
         models: Models,
         scratch: Path,
+        gather: Gather = whole,
     ) -> None:
         self._name = name
         self._request_type = request_type
@@ -45,6 +54,7 @@ class Desk:
         self._history = history
         self._models = models
         self._scratch = scratch
+        self._gather = gather
 
     def start(
         self, sketch: Sketch, values: Mapping[str, Any], visitor: str, parent: str | None = None
@@ -124,7 +134,7 @@ class Desk:
             safe["seed"] = secrets.randbelow(inputs.MAX_SEED + 1)
         if values.get("sweep") is True:
             safe |= {"strengths": SWEEP, "num_images": 1}
-        safe |= {"image": guide.image, "mask_image": guide.mask}
+        safe |= self._gather(guide, values)
         known = {each.name for each in fields(self._request_type)}
         return self._request_type(**{name: safe[name] for name in safe if name in known})
 
@@ -140,4 +150,6 @@ def _finished(saved: Saved) -> Finished:
         frames=saved.frames,
         notes=saved.recipe.get("notes", {}),
         seconds=float(seconds),
+        views=saved.views,
+        asked=saved.recipe.get("request", {}),
     )

@@ -1,4 +1,4 @@
-"""`/paint` and `/replace` for programs: the same queue and checks, as generators of dictionaries.
+"""`/paint`, `/replace` and `/compare` for programs: the same queue and checks, as generators.
 
 With `gradio_client`:
 
@@ -9,13 +9,14 @@ With `gradio_client`:
         print(told)  # {"status": "step", "index": 3, "total": 14, …}
     told["images"]  # PNG files, downloaded
 
-Cancelling the job, or leaving, stops the edit.
+What is told are dictionaries. Cancelling the job, or leaving, stops the edit.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def paint_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
             "eta": eta,
             "repeats": repeats,
         }
-        async with aclosing(_run(desk, image, mask_image, values, request)) as telling:
+        guide = partial(_guide, image, mask_image)
+        async with aclosing(_run(desk, guide, values, request)) as telling:
             async for told in telling:
                 yield told
 
@@ -150,21 +152,75 @@ def replace_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
             "scheduler": scheduler,
             "eta": eta,
         }
-        async with aclosing(_run(desk, image, mask_image, values, request)) as telling:
+        guide = partial(_guide, image, mask_image)
+        async with aclosing(_run(desk, guide, values, request)) as telling:
             async for told in telling:
                 yield told
 
     return replace
 
 
+def compare_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
+    async def compare(
+        request: gr.Request,
+        prompt: str,
+        edits: list[dict[str, Any]],
+        image: ImageData | None = None,
+        mask_image: ImageData | None = None,
+        negative_prompt: str = "",
+        num_inference_steps: int = 20,
+        guidance_scale: float = 4.0,
+        seed: int | None = None,
+        inversion: str = "direct",
+        attention: bool = False,
+        scheduler: str = "default",
+    ) -> AsyncIterator[Told]:
+        """Draw a source and edits of its words side by side (Prompt-to-Prompt).
+
+        The pictures are the source and then each edit. An edit is a dictionary with its own
+        prompt and, where wanted, cross_replace_steps, self_replace_steps, self_replace_reduction,
+        weights (word: strength) and local_blend (source, target: words; threshold, start_blend).
+
+        Parameters:
+            prompt: what the source shows
+            edits: up to 8, such as {"prompt": "a blue house", "weights": {"blue": 1.5}}
+            image: the source, described by prompt; drawn from the seed if none is given
+            mask_image: white where the edits may change the image; everywhere if none is given
+            negative_prompt: what no picture should show
+            num_inference_steps: steps of the whole way from noise to picture
+            guidance_scale: how strictly the words are followed
+            seed: the same seed draws the same pictures; a random one if none is given
+            inversion: of a given image: direct, negative-prompt or null-text
+            attention: whether to keep the maps of words, as atlases under "views"
+            scheduler: default, ddim, ddpm, euler, euler_ancestral, dpmpp_2m, unipc, heun or lcm
+        """
+        values = {
+            "prompt": prompt,
+            "edits": edits,
+            "negative_prompt": negative_prompt,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "seed": seed,
+            "inversion": inversion,
+            "attention": attention,
+            "scheduler": scheduler,
+        }
+        guide = partial(_guide_if_given, image, mask_image)
+        async with aclosing(_run(desk, guide, values, request)) as telling:
+            async for told in telling:
+                yield told
+
+    return compare
+
+
 async def _run(
-    desk: Desk, image: object, mask_image: object, values: Told, request: gr.Request
+    desk: Desk, guided: Callable[[], Guide], values: Told, request: gr.Request
 ) -> AsyncGenerator[Told]:
     """One edit from its order to its end."""
     visitor = str(request.username)
     job = ""
     try:
-        guide = await asyncio.to_thread(_guide, image, mask_image)
+        guide = await asyncio.to_thread(guided)
         job = desk.order(guide, values, visitor)
         async with aclosing(desk.watch(job, visitor)) as events:
             async for event in events:
@@ -194,7 +250,8 @@ def tell(event: Event) -> Told:
             return {
                 "status": "finished",
                 "id": event.edit_id,
-                "images": [FileData(path=str(path)).model_dump() for path in event.images],
+                "images": [_file(path) for path in event.images],
+                "views": {name: _file(path) for name, path in event.views.items()},
                 "seeds": list(event.seeds),
                 "seconds": event.seconds,
                 "notes": json.loads(json.dumps(dict(event.notes), default=str)),
@@ -203,6 +260,18 @@ def tell(event: Event) -> Told:
             return {"status": "stopped", "index": index, "total": total}
         case Failed(sentence):
             raise ValueError(sentence)
+
+
+def _file(path: Path) -> Told:
+    return FileData(path=str(path)).model_dump()
+
+
+def _guide_if_given(image: object, mask_image: object) -> Guide:
+    if image is not None:
+        return _guide(image, mask_image)
+    if mask_image is not None:
+        raise ValueError("A mask needs the picture that it lies on; give both, or neither.")
+    return Guide(None, None)
 
 
 def _guide(image: object, mask_image: object) -> Guide:

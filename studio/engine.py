@@ -22,12 +22,14 @@ from pipelines.core.sampling import Run, Step
 from pipelines.request import Edit, Request
 from studio import recipes
 from studio.frames import Frames
-from studio.history import BEFORE, History, Unsaved
+from studio.history import BEFORE, History, Unsaved, view_file
 from studio.models import Models
 
 log = logging.getLogger(__name__)
 
 Method = Callable[[Bundle, Any], Run]
+
+KEPT_VIEWS = ("attention/",)  # of an edit's further pictures, those that are worth their place
 
 BROKEN = "Something went wrong inside the studio; its log says what. Try again."
 NOT_FINITE = (
@@ -129,21 +131,26 @@ class Engine:
         moment = step.moment
         left = pace.left(moment.index, moment.total)
         frame = frames.take(step.view)
-        return Stepped(step.phase, moment.index, moment.total, left, frame)
+        pictures = frames.counts[-1] if frames.counts else 1
+        return Stepped(step.phase, moment.index, moment.total, left, frame, pictures)
 
     def _finished(
         self, order: Order, bundle: Bundle, edit: Edit, frames: Frames, seconds: float
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
-        recipe |= {"seeds": edit.seeds, "notes": edit.notes, "seconds": round(seconds, 3)}
+        notes = {**edit.notes, "sheets": frames.counts}
+        recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
         if (before := edit.views.get("before")) is not None:
             files[BEFORE] = recipes.png(before)
         files |= {f"step-{n:03}.jpg": frame for n, frame in frames.kept.items()}
-        edit_id, notes = order.id, dict(edit.notes)
+        views = {each: view_file(each) for each in edit.views if each.startswith(KEPT_VIEWS)}
+        files |= {file: recipes.png(edit.views[name]) for name, file in views.items()}
+        edit_id = order.id
         try:
             saved = self._history.save(edit_id, order.visitor, recipe, files, order.parent)
             images, before_path, frame_paths = saved.images, saved.before, saved.frames
+            view_paths = saved.views
         except Unsaved as error:
             log.exception("An edit could not be saved")
             notes["note"] = UNSAVED.format(reason=error)
@@ -151,6 +158,7 @@ class Engine:
             images = tuple(paths[f"{n}.png"] for n in range(len(edit.images)))
             before_path = paths.get(BEFORE)
             frame_paths = tuple(path for name, path in paths.items() if name.startswith("step-"))
+            view_paths = {name: paths[file] for name, file in views.items()}
         return Finished(
             edit_id=edit_id,
             images=images,
@@ -159,6 +167,8 @@ class Engine:
             frames=frame_paths,
             notes=notes,
             seconds=seconds,
+            views=view_paths,
+            asked=recipe["request"],
         )
 
     def _set_aside(self, edit_id: str, files: Mapping[str, bytes]) -> Mapping[str, Path]:

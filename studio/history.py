@@ -1,6 +1,6 @@
 """Edits on disk, and the index that finds them: a tree, since an edit can name its parent.
 
-    <data>/edits/<id>/{before.png, 0.png…, step-NN.jpg, request.json}
+    <data>/edits/<id>/{before.png, 0.png…, step-NN.jpg, view-NAME.png, request.json}
     <data>/index.sqlite
 
 The folders are the truth and the index can be made anew from them. An edit is written into a
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MINIMUM_FREE = 500 * 2**20  # bytes; below that no new edit is begun
 RECIPE = "request.json"
 BEFORE = "before.png"
+VIEW = "view-"
 
 _SCHEMA = """
 create table if not exists edits (
@@ -59,6 +60,7 @@ class Saved:
     images: tuple[Path, ...]
     before: Path | None
     frames: tuple[Path, ...]
+    views: Mapping[str, Path]  # further pictures by name
     missing: bool = False  # its folder is not there (any more)
 
 
@@ -156,6 +158,7 @@ class History:
             images=tuple(home / name for name in pictures),
             before=home / BEFORE if BEFORE in names else None,
             frames=tuple(home / name for name in names if name.startswith("step-")),
+            views={_view_name(name): home / name for name in names if name.startswith(VIEW)},
             missing=missing,
         )
 
@@ -178,6 +181,15 @@ class History:
             index.executemany(
                 "update edits set missing = 1 where id = ?", [(name,) for name in known - there]
             )
+
+
+def view_file(name: str) -> str:
+    """The file of a further picture; "attention/0" lies in view-attention-0.png."""
+    return f"{VIEW}{name.replace('/', '-')}.png"
+
+
+def _view_name(file: str) -> str:
+    return file.removeprefix(VIEW).removesuffix(".png").replace("-", "/")
 
 
 def _open_index(path: Path, clock: Callable[[], float]) -> sqlite3.Connection:

@@ -7,9 +7,9 @@ writes under `parameters`: words, a line of words to avoid, a line of settings.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -30,7 +30,13 @@ def of(method: str, model: str, request: Request) -> dict[str, Any]:
 def _plain(value: object) -> Any:
     if isinstance(value, Image.Image):
         return {"size": list(value.size), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
-    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in cast("Sequence[Any]", value)]
+    return value
 
 
 def png(image: Image.Image, recipe: Mapping[str, Any] | None = None, index: int = 0) -> bytes:
@@ -69,7 +75,8 @@ def parameters(recipe: Mapping[str, Any], index: int, size: tuple[int, int]) -> 
         "Model": recipe["model"],
         "Denoising strength": f"{strengths[index % len(strengths)]:g}",
     }
-    lines = [asked["prompt"]]
+    edits = asked.get("edits") or ()  # of a comparison, whose first picture is the source
+    lines = [edits[index - 1]["prompt"] if 0 < index <= len(edits) else asked["prompt"]]
     if asked["negative_prompt"]:
         lines.append(f"Negative prompt: {asked['negative_prompt']}")
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))

@@ -10,6 +10,7 @@ from components.canvas import Sketch
 from studio import inputs
 
 EVERYTHING: Final = "everything"
+NOTHING: Final = "nothing"  # of the canvas is wanted: the seed draws the picture
 STROKES: Final = "strokes"
 MASK: Final = "mask"
 REGION: Final = "region"  # the mask where there is one; the request knows whether it needs one
@@ -25,12 +26,14 @@ ASPECT: Final = 0.02  # by how much the sides of picture and strokes may disagre
 class Guide:
     """The picture to start from, and where it may change (None: everywhere)."""
 
-    image: Image.Image  # RGB
+    image: Image.Image | None  # RGB; None: the seed draws it
     mask: Image.Image | None  # gray, white = edit, of the picture's size
 
 
 def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
     """Picture and strokes put together; ValueError with a sentence where nothing is there."""
+    if only == NOTHING:
+        return Guide(None, None)
     painted = inputs.paint(sketch.strokes) if sketch.strokes else None
     if painted is not None and not painted.getchannel("A").getbbox():
         painted = None

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from training import palette, replacing
+from training import comparisons, palette, replacing
 from training.palette import Triple
 from training.world import HORIZON, SIZE
 
@@ -241,6 +241,7 @@ def write(out: Path) -> list[Example]:
     listing = [asdict(example) for example in examples]
     (out / "paint.json").write_text(json.dumps(listing, indent=2) + "\n")
     replacing.write(out)
+    comparisons.write(out)
     return examples
 
 

@@ -1,6 +1,6 @@
 """Paint: strokes and words on the left, the picture they become on the right (SDEdit)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,14 @@ class Paint:
     @property
     def stage(self) -> Stage:
         return self.run.stage
+
+    @property
+    def settled(self) -> Sequence[Component]:
+        return ()
+
+    def settle(self, words: str) -> Mapping[Component, Any]:
+        """A result arrives with its picture alone; these words are for something else."""
+        return {}
 
     def attach(self, page: gr.Blocks) -> None:
         """What happens when the page loads: what was typed comes back, and so does the run."""

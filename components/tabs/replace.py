@@ -1,6 +1,6 @@
 """Replace: a mask and words on the left, candidates on the right (Blended Latent Diffusion)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,14 @@ class Replace:
     @property
     def stage(self) -> Stage:
         return self.run.stage
+
+    @property
+    def settled(self) -> Sequence[Component]:
+        return ()
+
+    def settle(self, words: str) -> Mapping[Component, Any]:
+        """A result arrives with its picture alone; these words are for something else."""
+        return {}
 
     def attach(self, page: gr.Blocks) -> None:
         """What happens when the page loads: what was typed comes back, and so does the run."""

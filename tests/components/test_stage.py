@@ -59,7 +59,10 @@ def test_who_waits_is_told_for_what(plate: Stage, event: Waiting, text: str) -> 
 )
 def test_a_step_is_counted(plate: Stage, phase: str, left: float, text: str) -> None:
     moment = plate.show(Stepped(phase, 3, 14, left))[plate.plate]
-    assert moment == {"phase": "running", "index": 3, "total": 14, "text": text, "frame": None}
+    assert moment == {"phase": "running", "index": 3, "total": 14, "text": text} | {
+        "frame": None,
+        "pictures": 1,
+    }
 
 
 def test_a_frame_travels_inside_its_event(plate: Stage) -> None:

@@ -66,9 +66,11 @@ def opened(browser: Any) -> Iterator[Open]:
     """Opens pages, each in a browser of its own; at the end none may have had a script error."""
     painters: list[Painter] = []
 
-    def open_page(url: str, tab: str = "Paint", **context: Any) -> Painter:
+    def open_page(
+        url: str, tab: str = "Paint", kind: type[Painter] = Painter, **context: Any
+    ) -> Painter:
         settings = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, **context}
-        painters.append(Painter(browser.new_context(**settings).new_page(), url, tab))
+        painters.append(kind(browser.new_context(**settings).new_page(), url, tab))
         return painters[-1]
 
     yield open_page

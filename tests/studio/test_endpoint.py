@@ -40,9 +40,9 @@ def client(live: Live) -> Iterator[Client]:
     client.close()
 
 
-def refusal(client: Client, **named: Any) -> str:
+def refusal(client: Client, api_name: str = "/paint", **named: Any) -> str:
     with pytest.raises(AppError) as refused:
-        client.predict(api_name="/paint", **named)
+        client.predict(api_name=api_name, **named)
     return str(refused.value)
 
 
@@ -65,7 +65,8 @@ def test_each_tab_has_a_named_endpoint_and_its_arguments_have_names_and_defaults
     client: Client,
 ) -> None:
     api = client.view_api(return_format="dict")
-    assert isinstance(api, dict) and list(api["named_endpoints"]) == ["/paint", "/replace"]
+    assert isinstance(api, dict)
+    assert list(api["named_endpoints"]) == ["/paint", "/replace", "/compare"]
     arguments = {
         each["parameter_name"]: each for each in api["named_endpoints"]["/paint"]["parameters"]
     }
@@ -135,6 +136,34 @@ def test_bad_pictures_are_one_sentence(client: Client, picture: str, tmp_path: P
     mismatch = refusal(client, image=handle_file(picture), mask_image=handle_file(str(mask)))
     assert "31×32" in mismatch and "one size" in mismatch
     assert "Upload the picture" in refusal(client, image=None)
+
+
+def test_compare_takes_edits_as_dictionaries(client: Client, picture: str) -> None:
+    edits = [{"prompt": "a tower", "weights": {"tower": 1.5}}, {"prompt": "a boat"}]
+    last = client.predict("a house", edits, seed=5, api_name="/compare")
+    assert last["status"] == "finished" and last["views"] == {}
+    file, given = handle_file(picture), {"prompt": "a house", "edits": edits}
+    last = client.predict(**given, image=file, mask_image=file, api_name="/compare")
+    assert last["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        ([], "Add an edit"),
+        ([{"prompt": "a"}] * 9, "At most 8 edits run at once, not 9"),
+        (["a tower"], "Edit 1 must be a dictionary"),
+        ([{"prompt": "a", "weights": {"a": 10**400}}], "must lie between"),
+        ([{"prompt": "a", "speed": 1}], "but not 'speed'"),
+    ],
+)
+def test_bad_edits_are_one_sentence(client: Client, edits: Any, sentence: str) -> None:
+    assert sentence in refusal(client, "/compare", prompt="a house", edits=edits)
+
+
+def test_a_mask_needs_its_picture(client: Client, picture: str) -> None:
+    given = {"prompt": "a", "edits": [{"prompt": "b"}], "mask_image": handle_file(picture)}
+    assert "A mask needs the picture" in refusal(client, "/compare", **given)
 
 
 def test_cancelling_frees_the_device(live: Live, client: Client, picture: str) -> None:

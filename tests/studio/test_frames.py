@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from studio.frames import LARGEST, PER_SECOND, SHARE, Frames, tile
+from studio.frames import LARGEST, PER_SECOND, SHARE, SHEET, Frames, tile
 
 
 class Clock:
@@ -96,8 +96,8 @@ def test_several_pictures_lie_in_a_grid(count: int, size: tuple[int, int]) -> No
         assert sheet.getpixel((column * 64 + 32, row * 64 + 32)) == colour
 
 
-def test_a_grid_is_no_larger_than_a_frame_may_be() -> None:
-    assert max(tile([Image.new("RGB", (512, 512))] * 8).size) <= LARGEST
+def test_a_grid_is_no_larger_than_a_sheet_may_be() -> None:
+    assert max(tile([Image.new("RGB", (512, 512))] * 8).size) <= SHEET
 
 
 def test_pictures_that_come_one_after_another_share_the_grid() -> None:

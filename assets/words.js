@@ -1,0 +1,69 @@
+/*
+ * Words of a prompt, and what becomes of them in another one. Words are told apart as the studio
+ * does it: runs without spaces, less the punctuation around them; upper and lower case are one.
+ */
+(() => {
+  "use strict";
+  const page = (window.pentimentoPage ??= {});
+  if (page.wordsOf) return;
+
+  const INNER = /[\p{L}\p{N}_](?:.*[\p{L}\p{N}_])?/su;
+  const fold = (word) => word.toLowerCase();
+
+  page.wordsOf = (text) => text.split(/\s+/).map((run) => run.match(INNER)?.[0]).filter(Boolean);
+
+  /** The name of word `index` among `words`: itself, or "tree#2" where it stands several times. */
+  page.nameOf = (words, index) => {
+    const same = words.map((word, i) => [fold(word), i]).filter(([word]) => word === fold(words[index]));
+    return same.length < 2 ? words[index] : `${words[index]}#${same.findIndex(([, i]) => i === index) + 1}`;
+  };
+
+  /** For each word of `theirs` the index of the same word in `mine`, -1 where there is none. */
+  function common(mine, theirs) {
+    const [a, b] = [mine.map(fold), theirs.map(fold)];
+    const best = Array.from({ length: a.length + 1 }, () => new Array(b.length + 1).fill(0));
+    for (let i = a.length - 1; i >= 0; i--)
+      for (let j = b.length - 1; j >= 0; j--)
+        best[i][j] = a[i] === b[j] ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
+    const found = new Array(b.length).fill(-1);
+    for (let i = 0, j = 0; i < a.length && j < b.length;)
+      if (a[i] === b[j]) found[j++] = i++;
+      else if (best[i + 1][j] >= best[i][j + 1]) i++;
+      else j++;
+    return found;
+  }
+
+  /**
+   * What happens from `mine` to `theirs`, in order: {kind, from: [index…], to: [index…]} with kind
+   * "same", "swapped", "added" or "removed".
+   */
+  page.changes = (mine, theirs) => {
+    const found = common(mine, theirs);
+    const parts = [];
+    let i = 0;
+    let j = 0;
+    const gap = (to, end) => {
+      const from = Array.from({ length: end - i }, (_, n) => i + n);
+      const kind = from.length && to.length ? "swapped" : from.length ? "removed" : "added";
+      if (from.length || to.length) parts.push({ kind, from, to });
+    };
+    while (j < theirs.length) {
+      const to = [];
+      while (j < theirs.length && found[j] < 0) to.push(j++);
+      const end = j < theirs.length ? found[j] : mine.length;
+      gap(to, end);
+      i = end;
+      if (j < theirs.length) parts.push({ kind: "same", from: [i++], to: [j++] });
+    }
+    gap([], mine.length);
+    return parts;
+  };
+
+  /** For each word of `theirs` its counterpart's index in `mine`, or null; swapped words pair up. */
+  page.counterparts = (mine, theirs) => {
+    const pairs = new Array(theirs.length).fill(null);
+    for (const { from, to } of page.changes(mine, theirs))
+      to.forEach((j, n) => { if (from.length) pairs[j] = from[Math.min(n, from.length - 1)]; });
+    return pairs;
+  };
+})();

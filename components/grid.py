@@ -1,0 +1,117 @@
+"""The grid: a source and its edits side by side, while they are drawn and when they are done.
+
+It is a stage whose plate holds many pictures (assets/grid.js): two of them can be held against each
+other, all against the source, and the map of a word can lie over each.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import gradio as gr
+from PIL import Image
+
+from components.events import Finished
+from components.served import served
+from components.stage import Stage, remarks, staged, words_of
+from components.theme import call, script
+
+LONG: Final = 2 / 3  # a box that is longer than this share of a side is nowhere in particular on it
+ACROSS: Final = ("left", "", "right")
+DOWN: Final = ("top", "", "bottom")
+
+_EVENTS: Final = ("stop", "choose")
+
+Box = Sequence[int]  # left, top, right, bottom
+
+
+def grid(key: str, empty: str, size: int) -> Stage:
+    """Build the grid with the sentence `empty` on it; `size` as for a stage."""
+    plate = gr.HTML(
+        {"phase": "empty"},
+        elem_id=f"stage-{key}",
+        elem_classes="pm-host",
+        html_template='<div class="pt-stage pt-grid" data-phase="empty"></div>',
+        head=script("stage", "filmstrip", "words", "grid"),
+        js_on_load=call(
+            "pentimentoPage.grid", {"stage": key, "empty": empty, "size": size}, _EVENTS
+        ),
+        apply_default_css=False,
+    )
+    return staged(key, plate, compared)
+
+
+def compared(event: Finished) -> dict[str, Any]:
+    """A comparison as the grid draws it."""
+    notes = event.notes
+    with Image.open(event.images[0]) as source:
+        size = source.size
+    words = words_of(event)
+    told: Sequence[Mapping[str, Any]] = [{}, *notes.get("edits", ())]
+    pictures: list[dict[str, Any]] = []
+    for row, path in enumerate(event.images):
+        about = told[row] if row < len(told) else {}
+        pictures.append(
+            {
+                "file": served(path, f"pentimento-{event.edit_id}-{row + 1}.png"),
+                "title": f"Edit {row}" if row else "Source",
+                "words": words[row],
+                "said": about.get("said", ""),
+                "figure": _figure(about, size) if about else "",
+                "box": about.get("where"),
+            }
+        )
+    seed = f"seed {event.seeds[0]} · " if event.before is None else ""
+    return {
+        "pictures": pictures,
+        "before": served(event.before) if event.before else None,
+        "caption": f"{seed}{event.seconds:.1f} s",
+        "text": " ".join(filter(None, [_faithfulness(notes), remarks(event)])),
+        "sheets": notes.get("sheets", []),
+        "attention": _attention(event),
+    }
+
+
+def _figure(about: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """How much has changed, and where."""
+    changed, box = float(about.get("changed", 0.0)), about.get("where")
+    if box is None:
+        return "Nothing changed that can be seen."
+    share = f"{100 * changed:.0f} %" if changed >= 0.01 else "Less than 1 %"
+    return f"{share} changed, {place(box, size)}."
+
+
+def place(box: Box, size: tuple[int, int]) -> str:
+    """Where in a picture of this size a box lies, in words."""
+    left, top, right, bottom = box
+    width, height = size
+    wide, tall = right - left > LONG * width, bottom - top > LONG * height
+    across = ACROSS[min(2, int(3 * (left + right) / 2 / width))]
+    down = DOWN[min(2, int(3 * (top + bottom) / 2 / height))]
+    if wide and tall:
+        return "here and there all over"
+    if wide:
+        return f"across the {down or 'middle'}"
+    if tall:
+        return f"along the {across or 'middle'}"
+    return f"at the {' '.join(filter(None, [down, across]))}" if across or down else "in the middle"
+
+
+def _faithfulness(notes: Mapping[str, Any]) -> str:
+    """How near the source came to the picture that was given."""
+    reached, ceiling = notes.get("reconstruction_psnr"), notes.get("ceiling_psnr")
+    if reached is None or ceiling is None:
+        return ""
+    return (
+        f"The source comes back at {reached:.1f} dB (PSNR); "
+        f"the model's autoencoder can reach {ceiling:.1f} dB."
+    )
+
+
+def _attention(event: Finished) -> dict[str, Any] | None:
+    """The maps of the words, where they were collected."""
+    legend = event.notes.get("attention")
+    names = [f"attention/{row}" for row in range(len(event.images))]
+    if not legend or any(name not in event.views for name in names):
+        return None
+    files = [served(event.views[name]) for name in names]
+    return {"files": files, **{key: legend[key] for key in ("words", "size", "steps")}}

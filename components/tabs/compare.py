@@ -1,0 +1,179 @@
+"""Compare: a source's words and other words for it on the left, their pictures on the right.
+
+Prompt-to-Prompt: every edit is drawn together with the source and keeps of it what it is told to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from components.actions import Actions, ModelFacts
+from components.canvas import Canvas, canvas, read
+from components.edits import Edits, edits
+from components.examples import Example, examples
+from components.form import Form, defaults_of, form
+from components.grid import grid
+from components.memory import remember
+from components.notice import notice
+from components.run import Run, Sent, run
+from components.seed import Seed, next_seed, seed
+from components.served import cached
+from components.stage import Result, Stage, Update, result_at
+from components.traffic import AT_ONCE
+from components.words import box_of, chips, words
+from pipelines.request import Request
+
+KEY = "compare"
+PLACEHOLDER = "Say what the source shows: a red house on a meadow by day"
+HINT = "Drop the picture here, or open one; paint over it where alone edits may change it"
+EMPTY = (
+    "The source and its edits appear here, side by side. Say what the source shows, "
+    "change some of its words below, and press Run."
+)
+SOURCES = {"Drawn from a seed": "seed", "A given picture": "picture"}
+MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """The tab's components, and what its buttons do."""
+
+    canvas: Canvas
+    form: Form
+    edits: Edits
+    seed: Seed
+    run: Run
+    defaults: Mapping[str, Any]
+    actions: Actions
+    invitation: str = "Compare from this result"  # in other tabs
+
+    @property
+    def stage(self) -> Stage:
+        return self.run.stage
+
+    @property
+    def settled(self) -> Sequence[Component]:
+        return [self.form.widgets[name] for name in ("source", "prompt")]
+
+    def settle(self, words: str) -> Mapping[Component, Any]:
+        """A result that arrives is the given picture, and its words describe it."""
+        return self.form.fill({"source": "picture", "prompt": words})
+
+    def attach(self, page: gr.Blocks) -> None:
+        """What happens when the page loads: what was typed comes back, and so does the run."""
+        remember(page, self.form, KEY)
+        self.run.attach(page)
+
+    def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
+        """Run the source and all edits."""
+        values = self.form.values(sent)
+        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
+        given = values.pop("source") == "picture"
+        values |= {"seed": number, "only": "region" if given else "nothing"}
+        values |= {"edits": sent[self.edits.component]}
+        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
+        return job, {self.seed.number: number, self.seed.used: number}
+
+    def start_from(self, results: list[Result], chosen: int) -> Any:
+        """The picture that was clicked last becomes the given one, with its own words."""
+        result = result_at(results, chosen)
+        picture = cached(Path(result.path))
+        shown = self.canvas.show(picture=picture, keep=[])
+        return {self.canvas.component: shown, **self.settle(result.words)}
+
+    def check(self, sent: object) -> str:
+        """The first sentence about words of the rows that the model will not hear."""
+        written = sent if isinstance(sent, list) else []
+        for number, row in enumerate(written, start=1):
+            prompt = row.get("prompt") if isinstance(row, dict) else None
+            said = self.actions.check_words(prompt) if isinstance(prompt, str) else ""
+            if said:
+                return f"Edit {number}: {said}"
+        return ""
+
+    def fill(self, example: Example) -> Update:
+        """Everything as the example was made; what it does not name is as it was at first."""
+        update: Update = {
+            self.edits.component: self.edits.show(example["edits"]),
+            **self.form.fill({**self.defaults, "source": "seed", **example}),
+            self.seed.used: None,  # the example's seed is to run, even if another had the same
+        }
+        if example.get("picture"):
+            picture = cached(Path(example["picture"]))
+            update |= {self.canvas.component: self.canvas.show(picture=picture, keep=[])}
+        return update
+
+
+def compare(
+    request_type: type[Request],
+    edit_type: type[Any],
+    most: int,
+    model: ModelFacts,
+    actions: Actions,
+) -> Compare:
+    """Build the tab where the caller stands in the layout; `most` edits fit into one run."""
+    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
+    shelf = gr.Row(elem_classes="pt-shelf")
+    with gr.Row(elem_classes="pt-desk pt-desk-compare", equal_height=False):
+        with gr.Column(elem_classes="pt-give", min_width=320):
+            source = gr.Radio(
+                list(SOURCES.items()), value="seed", label="Source", elem_classes="pt-only"
+            )
+            with gr.Column(elem_classes="pt-given"):
+                paper = canvas(
+                    key=KEY,
+                    swatches=model.swatches,
+                    size=(model.size, model.size),
+                    hint=HINT,
+                    layer="mask",
+                )
+                inversion = form(request_type, ["inversion"], defaults)
+            given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
+            if model.vocabulary:
+                chips(box_of(KEY), model.vocabulary, ".pt-edit textarea")
+            heard = notice(f"heard-{KEY}-edits")
+            changes = edits(KEY, edit_type, most)
+            attention = gr.Checkbox(
+                False,
+                label="Maps of words",
+                info="Keeps where each word looks, at each step, to lay over the pictures.",
+            )
+            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+                rest = form(request_type, MORE, defaults)
+                chance = seed(request_type, defaults)
+        with gr.Column(elem_classes="pt-get", min_width=320):
+            plate = grid(KEY, EMPTY, model.size)
+            with plate.onward:
+                start_from = gr.Button("Start from this picture", size="md", min_width=0)
+    with button:
+        action = run(KEY, plate, actions)
+    own = Form({"source": source, "attention": attention})
+    fields = own | given | inversion | rest | chance.form
+    tab = Compare(paper, fields, changes, chance, action, defaults, actions)
+    with shelf:
+        filled = [paper.component, changes.component, chance.used, *fields.widgets.values()]
+        examples(model.examples.get(KEY, ()), tab.fill, filled)
+    _wire(tab, heard, start_from)
+    return tab
+
+
+def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button) -> None:
+    paper, rows, widgets = tab.canvas, tab.edits, tab.form.widgets
+    inputs: set[Component] = {paper.component, rows.component, tab.seed.used, *widgets.values()}
+    tab.run.on(
+        [tab.run.button.click], tab.begin, inputs, [tab.seed.number, tab.seed.used], paper.js
+    )
+    prompt: Any = widgets["prompt"]
+    prompt.change(None, inputs=prompt, js=rows.heard, **AT_ONCE)
+    written: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
+    rows.component.written(tab.check, rows.component, heard, **written)
+    start_from.click(
+        tab.start_from,
+        [tab.stage.results, tab.stage.chosen],
+        [paper.component, *tab.settled],
+        **AT_ONCE,
+    )
