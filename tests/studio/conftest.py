@@ -64,7 +64,7 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     assert started.wait(60) and thread.is_alive(), "the studio did not start"
     yield Live(f"http://127.0.0.1:{port}", data)
     leave[0]()
-    thread.join(15)
+    thread.join(60)
     assert not thread.is_alive()
 
 
