@@ -52,7 +52,7 @@ HOUSE = "a red house on a meadow near snowy mountains by day"
 COMPARISONS = (
     Comparison(
         "Another object",
-        _scene("day", "meadow", "snowy mountains", "house", "red", 5),
+        _scene("day", "meadow", "snowy mountains", "house", "red", 16),
         HOUSE,
         [
             {"prompt": "a red tower on a meadow near snowy mountains by day"},
@@ -62,7 +62,7 @@ COMPARISONS = (
     ),
     Comparison(
         "Another colour",
-        _scene("dawn", "lake", "blue mountains", "boat", "white", 5),
+        _scene("dawn", "lake", "blue mountains", "boat", "white", 16),
         "a white boat on a lake near blue mountains at dawn",
         [
             {
@@ -75,7 +75,7 @@ COMPARISONS = (
     ),
     Comparison(
         "From day to night",
-        _scene("day", "meadow", "green hills", "round tree", "green", 3),
+        _scene("day", "meadow", "green hills", "round tree", "green", 48),
         "a green round tree on a meadow near green hills by day",
         [
             {"prompt": f"a green round tree on a meadow near green hills {time}"}
@@ -84,7 +84,7 @@ COMPARISONS = (
     ),
     Comparison(
         "Other ground",
-        _scene("day", "sand", "red cliffs", "house", "blue", 7),
+        _scene("day", "sand", "red cliffs", "house", "blue", 112),
         "a blue house on sand near red cliffs by day",
         [
             {"prompt": "a blue house on snow near red cliffs by day"},
@@ -94,7 +94,7 @@ COMPARISONS = (
     ),
     Comparison(
         "Something more",
-        _scene("day", "snow", "blue mountains", "pine tree", "green", 5),
+        _scene("day", "snow", "blue mountains", "pine tree", "green", 16),
         "a green pine tree on snow by day",
         [
             {"prompt": "a green pine tree on snow with the sun by day"},
@@ -103,13 +103,13 @@ COMPARISONS = (
     ),
     Comparison(
         "Less of a word",
-        _scene("day", "meadow", "snowy mountains", "house", "red", 9),
+        _scene("day", "meadow", "snowy mountains", "house", "red", 144),
         HOUSE,
         [{"prompt": HOUSE, "weights": {"mountains": weight}} for weight in (3.0, -0.5, -2.0)],
     ),
     Comparison(
         "A given picture",
-        _scene("day", "meadow", "snowy mountains", "house", "red", 5),
+        _scene("day", "meadow", "snowy mountains", "house", "red", 16),
         HOUSE,
         [
             {"prompt": "a blue house on a meadow near snowy mountains by day"},

@@ -107,7 +107,7 @@ def test_what_was_typed_survives_a_reload_and_a_refusal(comparer: Comparer) -> N
     comparer.reload()
     assert comparer.rows.count() == 7
     assert comparer.rows.nth(0).locator("textarea").input_value() == "a red house"
-    assert comparer.rows.nth(0).locator(".pt-word b").inner_text() == "×−1.5"
+    assert comparer.rows.nth(0).locator(".pt-word b").inner_text().strip() == "×−1.5"
     assert comparer.words.input_value() == SOURCE
 
 

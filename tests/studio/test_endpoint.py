@@ -141,7 +141,7 @@ def test_bad_pictures_are_one_sentence(client: Client, picture: str, tmp_path: P
 def test_compare_takes_edits_as_dictionaries(client: Client, picture: str) -> None:
     edits = [{"prompt": "a tower", "weights": {"tower": 1.5}}, {"prompt": "a boat"}]
     last = client.predict("a house", edits, seed=5, api_name="/compare")
-    assert last["status"] == "finished" and last["views"] == {}
+    assert last["status"] == "finished" and len(last["images"]) == 3 and last["views"] == {}
     file, given = handle_file(picture), {"prompt": "a house", "edits": edits}
     last = client.predict(**given, image=file, mask_image=file, api_name="/compare")
     assert last["status"] == "finished"

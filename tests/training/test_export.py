@@ -13,7 +13,8 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from training import autoencoder, denoiser, examples, export, replacing, tokenizer
+from components.edits import read
+from training import autoencoder, comparisons, denoiser, examples, export, replacing, tokenizer
 from training.captions import vocabulary
 
 WIDTHS = (16, 16, 32)
@@ -133,3 +134,19 @@ def test_regions_to_replace_are_drawn_alike_every_time_in_known_words(tmp_path: 
 
 def test_the_examples_are_of_postcards_that_training_never_sees():
     assert all(region.scene.held_out for region in replacing.REGIONS)
+    assert all(each.scene.held_out for each in comparisons.COMPARISONS)
+
+
+def test_comparisons_speak_in_known_words_and_name_what_they_weigh(tmp_path: Path) -> None:
+    known = set(vocabulary())
+    listing = comparisons.write(tmp_path)
+    assert len(listing) >= 6
+    for entry in listing:
+        rows = read(entry["edits"])
+        assert (tmp_path / entry["image"]).is_file()
+        for prompt in (entry["prompt"], *(row["prompt"] for row in rows)):
+            assert set(prompt.split()) <= known, prompt
+        for row in rows:
+            blend = row.get("local_blend", {})
+            assert {*row.get("weights", {}), *blend.get("target", ())} <= set(row["prompt"].split())
+            assert set(blend.get("source", ())) <= set(entry["prompt"].split())
