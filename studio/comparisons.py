@@ -28,7 +28,8 @@ def _edit(row: Row, mask: Image.Image | None, number: int) -> PromptEdit:
     prompt = inputs.words(row["prompt"], f"The words of edit {number}")
     blend = row.get("local_blend")
     try:
-        made: dict[str, Any] = {"local_blend": None if blend is None else LocalBlend(**blend)}
-        return PromptEdit(**{**row, **made, "prompt": prompt, "mask_image": mask})
+        made: dict[str, Any] = {**row, "prompt": prompt, "mask_image": mask}
+        made["local_blend"] = None if blend is None else LocalBlend(**blend)
+        return PromptEdit(**made)
     except ValueError as refusal:
         raise ValueError(f"Edit {number}: {refusal}") from None

@@ -111,15 +111,17 @@ def photograph(width: int = 640, height: int = 480) -> np.ndarray:
     """A misty lake as a camera might see it, [height, width, 3] uint8."""
     rng = np.random.default_rng(7)
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    picture = np.float32([0.50, 0.60, 0.70]) + rows * np.float32([0.34, 0.26, 0.18])
+    picture = np.array([0.50, 0.60, 0.70], np.float32) + rows * np.array(
+        [0.34, 0.26, 0.18], np.float32
+    )
     picture = np.repeat(picture, width, 1)
     shore = round(height * 0.62)
     for depth in range(4):
         rise = _ridge(rng, width)
         top = shore - (0.30 - 0.07 * depth) * height * (0.45 + 0.9 * rise)
         haze = 0.72 - 0.2 * depth
-        rock = np.float32([0.16, 0.22, 0.24]) + 0.04 * depth
-        shade = rock + haze * (np.float32([0.78, 0.82, 0.86]) - rock)
+        rock = np.array([0.16, 0.22, 0.24], np.float32) + 0.04 * depth
+        shade = rock + haze * (np.array([0.78, 0.82, 0.86], np.float32) - rock)
         ys = np.arange(height)[:, None]
         cover = np.clip(ys - top[None], 0, 1)[..., None] * (ys[..., None] < shore)
         mist = np.clip((ys - top[None]) / (0.2 * height), 0, 1)[..., None] * 0.35

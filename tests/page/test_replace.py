@@ -55,6 +55,11 @@ def pixel(painter: Painter, x: int, y: int, layer: str = "picture") -> list[int]
     return painter.page.evaluate(PIXEL, [f"#canvas-{painter.key} .pm-{layer}", x, y])
 
 
+def resulting(painter: Painter, spot: tuple[int, int]) -> list[int]:
+    """A pixel of the result as the canvas would hold it."""
+    return [*np.asarray(painter.picture())[spot[1], spot[0]].tolist(), 255]
+
+
 def until_pixel(painter: Painter, x: int, y: int, colour: list[int]) -> None:
     painter.page.wait_for_function(
         f"([selector, x, y, colour]) => String(({PIXEL})([selector, x, y])) === colour",
@@ -133,7 +138,7 @@ def test_accept_makes_the_result_the_picture_and_discard_brings_the_former_back(
     marks, strokes = masked.marks("mask"), masked.marks()
     former = pixel(masked, 110, 154)
     finished(masked, pretend)
-    result = [*masked.picture().getpixel((110, 154)), 255]
+    result = resulting(masked, (110, 154))
     assert result != former
     masked.press("Accept")
     until_pixel(masked, 110, 154, result)
@@ -153,7 +158,7 @@ def test_another_accepted_candidate_takes_the_place_of_the_first(
     masked.stage.get_by_role("button", name="Accepted").wait_for()
     thumbs(masked).nth(1).click()
     masked.until_shown("-1.png$")
-    second = [*masked.picture().getpixel((110, 154)), 255]
+    second = resulting(masked, (110, 154))
     masked.press("Accept")
     until_pixel(masked, 110, 154, second)
     masked.press("Discard")
@@ -297,7 +302,7 @@ def test_the_difference_is_black_where_nothing_changed(masked: Painter, pretend:
 def test_a_result_goes_from_tab_to_tab_with_its_mask(masked: Painter, pretend: Pretend) -> None:
     marks = masked.marks("mask")
     finished(masked, pretend)
-    result = [*masked.picture().getpixel((110, 154)), 255]
+    result = resulting(masked, (110, 154))
     masked.press("Paint on this result")
     masked.tab = "Paint"
     masked.page.wait_for_selector("#canvas-paint [data-ready]")
@@ -307,7 +312,7 @@ def test_a_result_goes_from_tab_to_tab_with_its_mask(masked: Painter, pretend: P
     name = pretend.next_name
     masked.run.click()
     masked.until_saved(name)
-    painted = [*masked.picture().getpixel((128, 159)), 255]
+    painted = resulting(masked, (128, 159))
     masked.press("Replace in this result")
     masked.tab = "Replace"
     until_pixel(masked, 128, 159, painted)

@@ -121,7 +121,8 @@ def test_without_a_seed_every_run_has_another(client: Client, picture: str) -> N
 def test_bad_values_are_one_sentence(
     client: Client, picture: str, name: str, value: object, sentence: str
 ) -> None:
-    assert sentence in refusal(client, image=handle_file(picture), **{name: value})
+    given: dict[str, Any] = {name: value}
+    assert sentence in refusal(client, image=handle_file(picture), **given)
 
 
 def test_bad_pictures_are_one_sentence(client: Client, picture: str, tmp_path: Path) -> None:
@@ -143,7 +144,8 @@ def test_compare_takes_edits_as_dictionaries(client: Client, picture: str) -> No
     last = client.predict("a house", edits, seed=5, api_name="/compare")
     assert last["status"] == "finished" and len(last["images"]) == 3 and last["views"] == {}
     file, given = handle_file(picture), {"prompt": "a house", "edits": edits}
-    last = client.predict(**given, image=file, mask_image=file, api_name="/compare")
+    asked: dict[str, Any] = {**given, "image": file, "mask_image": file}
+    last = client.predict(**asked, api_name="/compare")
     assert last["status"] == "finished"
 
 

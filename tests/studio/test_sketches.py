@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from components.canvas import Sketch
-from studio.sketches import EMPTY, NO_MASK, NO_STROKES, given, guide
+from studio.sketches import EMPTY, NO_MASK, NO_STROKES, Guide, given, guide
 
 SIZE = (64, 32)
 
@@ -37,6 +37,11 @@ def sketch(
     return Sketch(picture, strokes, mask, *SIZE)
 
 
+def picture_of(made: Guide) -> Image.Image:
+    assert made.image is not None
+    return made.image
+
+
 def test_an_empty_canvas_is_a_sentence(put: Put) -> None:
     blank = put("blank", Image.new("RGBA", SIZE, (9, 9, 9, 0)))
     mask = put("mask", Image.new("L", SIZE, 255))
@@ -48,26 +53,26 @@ def test_an_empty_canvas_is_a_sentence(put: Put) -> None:
 
 def test_strokes_on_a_blank_canvas_lie_on_white(put: Put) -> None:
     made = guide(sketch(strokes=put("s", strokes(alpha=128))))
-    assert made.image.size == SIZE and made.image.mode == "RGB" and made.mask is None
-    assert made.image.getpixel((0, 0)) == (255, 255, 255)
-    assert made.image.getpixel((10, 10)) == (255, 127, 127)
+    assert picture_of(made).size == SIZE and picture_of(made).mode == "RGB" and made.mask is None
+    assert picture_of(made).getpixel((0, 0)) == (255, 255, 255)
+    assert picture_of(made).getpixel((10, 10)) == (255, 127, 127)
 
 
 def test_strokes_on_a_picture_and_a_picture_alone(put: Put) -> None:
     picture = put("p", Image.new("RGB", SIZE, "blue"))
     made = guide(sketch(picture, put("s", strokes())))
-    assert made.image.getpixel((10, 10)) == (255, 0, 0)
-    assert made.image.getpixel((30, 10)) == (0, 0, 255)
+    assert picture_of(made).getpixel((10, 10)) == (255, 0, 0)
+    assert picture_of(made).getpixel((30, 10)) == (0, 0, 255)
     alone = guide(sketch(picture))
-    assert alone.image.getcolors() == [(SIZE[0] * SIZE[1], (0, 0, 255))]
+    assert picture_of(alone).getcolors() == [(SIZE[0] * SIZE[1], (0, 0, 255))]
 
 
 def test_strokes_are_brought_to_the_pictures_own_size(put: Put) -> None:
     picture = put("p", Image.new("RGB", (256, 128), "blue"))
     made = guide(sketch(picture, put("s", strokes())))
-    assert made.image.size == (256, 128)
-    assert made.image.getpixel((48, 48)) == (255, 0, 0)
-    assert made.image.getpixel((100, 48)) == (0, 0, 255)
+    assert picture_of(made).size == (256, 128)
+    assert picture_of(made).getpixel((48, 48)) == (255, 0, 0)
+    assert picture_of(made).getpixel((100, 48)) == (0, 0, 255)
 
 
 def test_the_mask_comes_at_the_pictures_size_and_stays_soft(put: Put) -> None:
@@ -141,4 +146,4 @@ def test_a_side_that_was_rounded_still_fits(put: Put) -> None:
     picture = put("p", Image.new("RGB", (3000, 1001)))
     layer = Image.new("RGBA", (2048, 683), (255, 0, 0, 255))
     made = guide(Sketch(picture, put("s", layer), None, 2048, 683))
-    assert made.image.size == (3000, 1001)
+    assert picture_of(made).size == (3000, 1001)
