@@ -82,8 +82,8 @@ def test_a_join_waits_for_the_end_of_a_stream_that_closes(staged: Any) -> None:
 def test_a_join_goes_on_when_the_stream_speaks_of_it(staged: Any) -> None:
     staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"event_id": "first"}\'))')
     assert said(staged) == []
-    staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"event_id": "sec\'))')
-    staged.evaluate("stream.enqueue(new TextEncoder().encode('ond\"}'))")
+    staged.evaluate('stream.enqueue(new TextEncoder().encode(\'{"event_id": "\'))')
+    staged.evaluate("stream.enqueue(new TextEncoder().encode('second\"}'))")
     assert said(staged) == ["joined"]
 
 
