@@ -121,7 +121,7 @@ def test_only_the_mask_changes(painter: Painter, tmp_path: Path) -> None:
     painter.open_picture(photo)
     painter.press("Mask")
     painter.paint((((0.2, 0.2), (0.4, 0.2)),))
-    painter.page.get_by_label("the mask").check()
+    painter.page.get_by_role("radio", name="the mask").check()
     painter.run.click()
     painter.until("done")
     painter.until_shown("-1.png$")

@@ -114,15 +114,15 @@ def test_the_kind_of_an_edit(
     assert found.kind == kind
     assert change is None or kind == "same" or found.change == change
     assert found.uneven == ("pine tree" in target)
-    assert found.mapper.shape == (24, 24)
+    assert found.mapper.shape == (32, 32)
 
 
 def test_refining_keeps_every_known_token(postcard: Bundle) -> None:
     found = align(postcard, "a red house by day", "a red house on snow by day")
     index = found.mapper.argmax(0).tolist()
-    assert found.kept.tolist() == [1.0] * 4 + [0.0] * 2 + [1.0] * 18
+    assert found.kept.tolist() == [1.0] * 4 + [0.0] * 2 + [1.0] * 26
     assert [index[i] for i in (0, 1, 2, 3, 6, 7, 8)] == [0, 1, 2, 3, 4, 5, 6]
-    assert index[9:] == list(range(9, 24))
+    assert index[9:] == list(range(9, 32))
     assert found.mapper[:, 4:6].sum() == 0
 
 

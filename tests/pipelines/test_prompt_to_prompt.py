@@ -32,8 +32,8 @@ from tests.pipelines.published import Blend, Recipe
 SOURCE = "a red house on a meadow by day"  # tokens 1 to 8, the end is 9
 SWAPPED = "a blue tower on a meadow by day"
 LONGER = "a red house on a meadow near snowy mountains by day"
-ADDED = [0, 1, 2, 3, 4, 5, 6, -1, -1, -1, 7, 8, 9, *range(13, 24)]  # LONGER's tokens in SOURCE
-EYE = torch.eye(24, dtype=torch.float64)
+ADDED = [0, 1, 2, 3, 4, 5, 6, -1, -1, -1, 7, 8, 9, *range(13, 32)]  # LONGER's tokens in SOURCE
+EYE = torch.eye(32, dtype=torch.float64)
 
 BESIDE: dict[str, tuple[PromptEdit, Recipe]] = {
     "replace": (
@@ -380,7 +380,7 @@ def test_the_notes_say_what_was_done(postcard: Bundle) -> None:
             PromptEdit(prompt="a red pine tree", weights={"pine tree": 2}),
             PromptEdit(prompt="a red house", weights={"red": -1.5}),
             PromptEdit(prompt="a red house"),
-            PromptEdit(prompt="a red Zeppelin " + "by day " * 12),
+            PromptEdit(prompt="a red Zeppelin " + "by day " * 20),
         ),
     )
     edit = drain(prompt_to_prompt(postcard, request))
