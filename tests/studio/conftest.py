@@ -52,7 +52,8 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
-        leave.append(lambda: setattr(server, "should_exit", True))
+        for word in ("should_exit", "force_exit"):  # a client that listens on is not waited for
+            leave.append(lambda word=word: setattr(server, word, True))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
@@ -63,7 +64,8 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     thread.start()
     assert started.wait(60) and thread.is_alive(), "the studio did not start"
     yield Live(f"http://127.0.0.1:{port}", data)
-    leave[0]()
+    for go in leave:
+        go()
     thread.join(60)
     assert not thread.is_alive()
 
