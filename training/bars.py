@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -24,7 +25,8 @@ from pipelines import Bundle
 from pipelines.core import noise, solvers, tokens
 from pipelines.core.attention import Watch, watched
 from pipelines.core.bundle import Conditioning
-from pipelines.core.sampling import Moment, Predict, walk
+from pipelines.core.guidance import guided
+from pipelines.core.sampling import Predict, drain, walk
 from training import album, autoencoder, critic, photographs, ranker
 from training.captions import caption, named
 from training.scene import ATTRIBUTES, Scene, attributes
@@ -48,22 +50,6 @@ def scenes(count: int) -> list[Scene]:
     return [album.scene_of(index, held_out=True) for index in range(count)]
 
 
-def guided(bundle: Bundle, texts: Sequence[str], guidance_scale: float) -> Predict:
-    """A prediction in which every row has words of its own."""
-    size = (bundle.size, bundle.size)
-    rows = torch.cat([bundle.embed(text, size).tokens for text in texts])
-    if guidance_scale <= 1:
-        return lambda x, moment: bundle.predict(x, moment.t, Conditioning(rows))
-    empty = bundle.embed("", size).tokens.expand(len(texts), -1, -1)
-    both = Conditioning(torch.cat([empty, rows]))
-
-    def predict(x: torch.Tensor, moment: Moment) -> torch.Tensor:
-        free, told = bundle.predict(torch.cat([x, x]), moment.t, both).chunk(2)
-        return free + guidance_scale * (told - free)
-
-    return predict
-
-
 def draw(
     bundle: Bundle,
     texts: Sequence[str],
@@ -79,12 +65,11 @@ def draw(
     solver = solvers.make(
         scheduler, bundle.scheduler_config, steps, 1.0, generators=generators, device=bundle.device
     )
-    walking = walk(x, watching(guided(bundle, texts, guidance_scale)), solver)
-    while True:
-        try:
-            next(walking)
-        except StopIteration as end:
-            return bundle.decode(end.value)
+    size = (bundle.size, bundle.size)
+    words = reduce(Conditioning.over, [bundle.embed(text, size) for text in texts])
+    without = bundle.embed("", size, negative=True)
+    predict = guided(bundle, words, without, guidance_scale)
+    return bundle.decode(drain(walk(x, watching(predict), solver)))
 
 
 def drawn(bundle: Bundle, texts: Sequence[str], **options: Any) -> list[Image.Image]:

@@ -41,6 +41,7 @@ SMALL_UNTIL = 0.5  # the fraction of the time spent on pictures half the size
 
 # noisy latents, times, tokens -> velocity
 Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Piece = tuple[torch.Tensor, ...]  # of a batch: clean latents, tokens, focus
 
 
 class Denoiser(nn.Module):
@@ -140,18 +141,8 @@ def train(
     lesson = Lesson(words.build(), schedule().alphas_cumprod.to(device), plan.autocast)
     run = Run(start, state / "denoiser.pt", minutes, _rate, plan.workers)
     spare = build(plan.widths).to(device)
-    small = run.fraction < SMALL_UNTIL
-    drawn = batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
     reached = run.elapsed
-    for _ in run.steps():
-        if small and run.fraction >= SMALL_UNTIL:
-            small = False
-            drawn = batches(latents(WHOLE), plan.batches[1], run.step)
-        indices, latent = next(drawn)
-        clean = torch.from_numpy(latent).to(device).float()
-        scenes = [scene_of(int(index)) for index in indices]
-        whole = (clean, lesson.captions(scenes).to(device), focuses(scenes, clean).to(device))
-        pieces = zip(*(part.chunk(plan.pieces) for part in whole), strict=True)
+    for pieces in lesson.batches(latents, plan, run, device):
         run.descend([partial(lesson.loss, start, *piece) for piece in pieces])
         if run.elapsed - reached > milestone.minutes * 60:
             reached = run.elapsed
@@ -172,6 +163,26 @@ class Lesson:
         self.signal = signal  # squared signal level at each of the 1000 times
         self.autocast = autocast
         self.rng = np.random.default_rng()
+
+    def batches(
+        self,
+        latents: Callable[[int], np.ndarray],
+        plan: Plan,
+        run: Run,
+        device: torch.device,
+    ) -> Iterator[list[Piece]]:
+        """A batch for each step of `run`, in the plan's pieces; small pictures first."""
+        small = run.fraction < SMALL_UNTIL
+        drawn = _batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
+        for _ in run.steps():
+            if small and run.fraction >= SMALL_UNTIL:
+                small = False
+                drawn = _batches(latents(WHOLE), plan.batches[1], run.step)
+            indices, latent = next(drawn)
+            clean = torch.from_numpy(latent).to(device).float()
+            scenes = [scene_of(int(index)) for index in indices]
+            whole = (clean, self.captions(scenes).to(device), focuses(scenes, clean).to(device))
+            yield list(zip(*(part.chunk(plan.pieces) for part in whole), strict=True))
 
     def captions(self, scenes: Sequence[Scene]) -> torch.Tensor:
         """Tokens [n, 32] of one phrasing for each scene; some are empty."""
@@ -225,7 +236,7 @@ def _rate(fraction: float) -> float:
     return 1e-3 * min(1.0, 0.02 + fraction / 0.02, max(0.0, 1 - fraction) / 0.65)
 
 
-def batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Endless batches (indices [n], latents [n, 4, h, w]); each epoch in a new order."""
     rng = np.random.default_rng(seed)
     while True:

@@ -138,7 +138,7 @@ class Teaching:
         texts = [text for _, text, _ in drawn]
         same = torch.tensor([[float(a == b) for b in texts] for a in texts])
         truth = torch.tensor([numbers for _, _, numbers in drawn])
-        return normalized(pictures), tokens(self.tokenizer, texts), same, truth
+        return to_tensor(pictures), tokens(self.tokenizer, texts), same, truth
 
     def _example(self, index: int) -> tuple[np.ndarray, str, list[int]]:
         picture = self.shards[index // album.SHARD][index % album.SHARD]
@@ -176,11 +176,6 @@ def _weathered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def normalized(pictures: np.ndarray) -> torch.Tensor:
-    """Pictures [n, s, s, 3] uint8 as the network sees them: -1..1, [n, 3, s, s]."""
-    return to_tensor(pictures)
-
-
 def tokens(tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
     """Token numbers [n, 32]."""
     coded = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt")
@@ -192,7 +187,7 @@ def agreement(model: CLIPModel, pictures: np.ndarray, texts: Sequence[str]) -> t
     """The cosine of every picture with every text, [pictures, texts]."""
     small = album.reduce(pictures, SIDE)
     device = next(model.parameters()).device
-    seen = model.vision_model(pixel_values=normalized(small).to(device)).pooler_output
+    seen = model.vision_model(pixel_values=to_tensor(small).to(device)).pooler_output
     read = model.text_model(input_ids=tokens(words.build(), texts).to(device)).pooler_output
     image = F.normalize(model.visual_projection(seen), dim=-1)
     return image @ F.normalize(model.text_projection(read), dim=-1).T

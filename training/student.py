@@ -19,25 +19,13 @@ import torch
 from diffusers import LCMScheduler, UNet2DConditionModel
 from torch import nn
 
-from training.album import scene_of
-from training.denoiser import (
-    SMALL,
-    WHOLE,
-    Denoiser,
-    Lesson,
-    Plan,
-    batches,
-    build,
-    focuses,
-    schedule,
-)
+from training.denoiser import Denoiser, Lesson, Plan, build, schedule
 from training.run import Run
 from training.tokenizer import build as build_tokenizer
 
 GUIDANCE = 3.0  # of the teacher's path
 GRID = 20  # times are GRID - 1, 2 GRID - 1, … 999, as LCMScheduler's with 50 original steps
 STRIDE = 2 * GRID  # how far one step of the teacher goes
-SMALL_UNTIL = 0.5  # the fraction of the time spent on pictures half the size
 HUBER = 0.03  # where the loss turns from square to absolute
 
 
@@ -150,17 +138,7 @@ def train(
 
     pupil, slow = copy(), copy().requires_grad_(False)
     run = Run(pupil, state / "student.pt", minutes, _rate, plan.workers, 0.97)
-    small = run.fraction < SMALL_UNTIL
-    drawn = batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
-    for _ in run.steps():
-        if small and run.fraction >= SMALL_UNTIL:
-            small = False
-            drawn = batches(latents(WHOLE), plan.batches[1], run.step)
-        indices, latent = next(drawn)
-        clean = torch.from_numpy(latent).to(device).float()
-        scenes = [scene_of(int(index)) for index in indices]
-        whole = (clean, lesson.captions(scenes).to(device), focuses(scenes, clean).to(device))
-        pieces = zip(*(part.chunk(plan.pieces) for part in whole), strict=True)
+    for pieces in lesson.batches(latents, plan, run, device):
         run.averaged(slow)
         run.descend([partial(teacher.lesson, pupil.unet, slow.unet, *piece) for piece in pieces])
     return run.averaged(slow).unet

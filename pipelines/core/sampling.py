@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from PIL import Image
@@ -43,6 +43,7 @@ Revise = Callable[[Tensor, Moment], Tensor]  # x at moment.next → x at moment.
 View = Callable[[Tensor], Views]
 Walk = Generator[Step, None, Tensor]
 Run = Generator[Step, None, Edit]
+R = TypeVar("R")
 
 
 class Solver(Protocol):
@@ -82,8 +83,8 @@ def walk(
     return x
 
 
-def drain(run: Run) -> Edit:
-    """Run to the end without looking at the steps."""
+def drain(run: Generator[Step, None, R]) -> R:
+    """Run to the end without looking at the steps; what the run, or a walk, returns."""
     while True:
         try:
             next(run)
