@@ -32,7 +32,7 @@ from training import (
 from training.presets import PRESETS, Preset
 from training.progress import open_log, say
 
-STAGES = ("album", "autoencoder", "denoiser", "critic", "ranker", "student")
+STAGES = ("album", "autoencoder", "decoder", "denoiser", "critic", "ranker", "student")
 
 
 def main() -> None:
@@ -107,10 +107,13 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     else:
         with device:
             start = autoencoder.build()
+    work = _shelf(options), options.state
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
-    if fresh and not minutes:
-        return start.eval()
-    vae = autoencoder.train(_shelf(options), options.state, minutes, preset.autoencoder, start)
+    late = preset.decoder_minutes if "decoder" in options.stages else 0
+    vae = start.eval()
+    if minutes or not fresh:
+        vae = autoencoder.train(*work, minutes, preset.autoencoder, start)
+    vae = autoencoder.refine(*work, late, preset.autoencoder, vae)
     sheets.reconstructions(vae, options.state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae

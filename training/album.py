@@ -18,7 +18,7 @@ import numpy as np
 
 from training import palette, scene, textures, things, world
 from training.progress import say
-from training.scene import Scene, sample
+from training.scene import Scene, attributes, sample
 from training.world import render
 
 SHARD = 500  # pictures in a file
@@ -52,6 +52,13 @@ class Job:
 def scene_of(index: int, held_out: bool = False) -> Scene:
     """The scene of picture `index` in the training split, or in the held-out one."""
     return sample(np.random.default_rng([index, int(held_out)]), held_out)
+
+
+def seldom(count: int) -> np.ndarray:
+    """Which of the first `count` pictures show what few do, weather or a second thing; else all."""
+    found = [attributes(scene_of(i)) for i in range(count)]
+    rare = [each["weather"] != "clear" or each["other kind"] != "none" for each in found]
+    return np.flatnonzero(rare) if any(rare) else np.arange(count)
 
 
 def edition() -> int:

@@ -260,9 +260,7 @@ class Lessons:
         self.answers = np.array(
             [[place[value] for place, value in zip(places, row, strict=True)] for row in found]
         )
-        weather, other = (list(ATTRIBUTES).index(name) for name in ("weather", "other kind"))
-        told = (self.answers[:, weather] > 0) | (self.answers[:, other] > 0)
-        self.seldom = np.flatnonzero(told) if told.any() else np.arange(count)
+        self.seldom = album.seldom(count)
         self.masks = cached(state, min(masked, count))
 
     def batch(self, rng: np.random.Generator, count: int) -> Batch:

@@ -5,8 +5,9 @@ in full up to a signal-to-noise ratio of 5 and less beyond: words are learnt whe
 and plain min-SNR weights (Hang et al., arXiv:2303.09556) would vanish there. The noise of a sample
 is the nearest of four draws ("immiscible" diffusion, arXiv:2406.12303); captions are dropped 10 %
 of the time for guidance. The box of the thing counts three times: it is small, and much is said of
-it. The first part of the time goes to pictures half the size, which cost a quarter and teach the
-same words.
+it. Half of a batch shows what few pictures do, weather or a second thing, whose words would be
+learnt last. The first part of the time goes to pictures half the size, which cost a quarter and
+teach the same words.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from training import tokenizer as words
-from training.album import scene_of
+from training.album import scene_of, seldom
 from training.captions import phrase
 from training.run import Run
 from training.scene import Scene
@@ -237,10 +238,16 @@ def _rate(fraction: float) -> float:
 
 
 def _batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless batches (indices [n], latents [n, 4, h, w]); each epoch in a new order."""
+    """Endless batches (indices [n], latents [n, 4, h, w]), one half from all, one from `seldom`."""
     rng = np.random.default_rng(seed)
+    rare = _endless(seldom(len(latents)), size - size // 2, rng)
+    for some, few in zip(_endless(np.arange(len(latents)), size // 2, rng), rare, strict=False):
+        indices = rng.permutation(np.append(some, few))
+        yield indices, np.asarray(latents[indices])
+
+
+def _endless(indices: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Parts of `size` of the indices, every epoch in a new order."""
     while True:
-        order = rng.permutation(len(latents))
-        for start in range(0, len(order) - size + 1, size):
-            indices = np.sort(order[start : start + size])
-            yield indices, np.asarray(latents[indices])
+        order = rng.permutation(indices)
+        yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))

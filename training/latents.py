@@ -5,14 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 
 from training import album
-from training.autoencoder import to_tensor
+from training.autoencoder import checksum, to_tensor
 from training.progress import say
 
 
@@ -22,7 +21,7 @@ def cached(model: AutoencoderTiny, folder: Path, size: int, count: int, workers:
     They are kept beside the pictures in `folder`. The file's name carries a checksum of the
     encoder: another encoder, another file.
     """
-    path = folder / f"latents-{size}-{count}-{_checksum(model):08x}.npy"
+    path = folder / f"latents-{size}-{count}-{checksum(model):08x}.npy"
     if not path.exists():
         say(f"latents: encoding {count} pictures of {size} pixels")
         shards = album.load(folder / "postcard")[: -(-count // album.SHARD)]
@@ -43,8 +42,3 @@ def cached(model: AutoencoderTiny, folder: Path, size: int, count: int, workers:
 def _encode(model: AutoencoderTiny, size: int, pictures: np.ndarray) -> np.ndarray:
     heap = to_tensor(album.reduce(pictures, size)).to(model.device)
     return model.encoder(heap).half().cpu().numpy()
-
-
-def _checksum(model: AutoencoderTiny) -> int:
-    weights = [parameter.detach().cpu().numpy().tobytes() for parameter in model.parameters()]
-    return crc32(b"".join(weights))

@@ -20,6 +20,7 @@ class Preset:
     encoded: tuple[int, int]  # postcards the denoiser learns from, small ones and whole ones
     autoencoder: autoencoder.Plan
     autoencoder_minutes: float
+    decoder_minutes: float  # the decoder alone, once the latents are settled
     denoiser: denoiser.Plan
     denoiser_minutes: float
     critic: critic.Plan
@@ -49,6 +50,7 @@ CPU = Preset(
     encoded=(12_000, 12_000),
     autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=30,
+    decoder_minutes=15,
     denoiser=denoiser.Plan(
         widths=(32, 64, 128), batches=(24, 16), pieces=2, workers=2, autocast=on_cpu
     ),
@@ -67,6 +69,7 @@ GPU = Preset(
     encoded=(60_000, 60_000),
     autoencoder=autoencoder.Plan(crop=96, batch=96, whole_batch=48, pieces=1, workers=1),
     autoencoder_minutes=8,
+    decoder_minutes=3,
     denoiser=denoiser.Plan(
         widths=(64, 128, 256), batches=(512, 256), pieces=1, workers=1, autocast=on_gpu
     ),
