@@ -30,6 +30,7 @@
   class Stage {
     constructor(element, { props, watch, trigger }, about) {
       this.about = about; // {stage, empty, size, judged}
+      this.props = props;
       this.trigger = trigger;
       this.shown = 0; // the newest picture that was asked for
       this.done = null; // the last result
@@ -140,15 +141,21 @@
     }
 
     /**
-     * Accept one result, or discard it: Python is told, and acts on the canvas. One at a time is
-     * accepted; a discarded one stays to be looked at, and may be accepted after all.
+     * Accept one result, or discard it. One at a time is accepted; a discarded one stays to be
+     * looked at, and may be accepted after all. Which one it is stands in the value, where Python
+     * reads it when it has the time: of verdicts in quick succession the last one counts.
      */
     judge(verdict) {
       const { chosen, verdicts } = this;
-      if (verdict === "accept") for (const i of verdicts.keys()) if (verdicts[i] === "accept") verdicts[i] = "";
+      const former = verdicts.indexOf("accept");
+      if (verdict === "accept" && former >= 0) verdicts[former] = "";
       verdicts[chosen] = verdict;
       for (const [i, thumb] of [...this.sheet.children].entries()) thumb.dataset.verdict = verdicts[i] || "";
-      this.trigger(verdict, { index: chosen });
+      const accepted = verdicts.indexOf("accept");
+      if (accepted !== former) {
+        this.props.value = { ...this.done, accepted: accepted < 0 ? null : accepted };
+        this.trigger("judge");
+      }
       const rest = this.done.pictures.findIndex((_, i) => verdicts[i] !== "discard");
       if (verdict === "discard" && rest >= 0) this.choose(rest);
       else this.look();

@@ -103,15 +103,13 @@ class Canvas:
         given = {"picture": picture, "strokes": strokes, "mask": mask}
         message = {name: _file(layer) for name, layer in given.items() if layer is not None}
         kept = [name for name in LAYERS if name in keep]
-        # The token makes each message new: showing the same picture twice must act twice.
-        return gr.HTML(show={**message, "keep": kept, "token": secrets.token_hex(8)})
+        return gr.HTML(show={**message, "keep": kept, **_new()})
 
     def outline(self, region: Region, **lines: Sequence[Line]) -> gr.HTML:
         """An update that draws closed lines over the sheet, by the name of their style."""
         shape = {"width": region.width, "height": region.height}
-        return gr.HTML(
-            outline={**shape, "lines": {name: list(each) for name, each in lines.items()}}
-        )
+        drawn = {name: list(each) for name, each in lines.items()}
+        return gr.HTML(outline={**shape, "lines": drawn, **_new()})
 
     def palette(self, swatches: Sequence[Swatch]) -> gr.HTML:
         """An update that offers other colours, say those of another model."""
@@ -178,6 +176,11 @@ def read_mask(value: object) -> Region:
     if not isinstance(scale, int | float) or not 0 < scale <= 1:
         raise ValueError("The mask could not be read. Reload the page and try again.")
     return Region(_received(value["mask"], "mask"), width, height, float(scale))
+
+
+def _new() -> dict[str, str]:
+    """Makes a message new: the page hears only of what changes, and the same must act twice."""
+    return {"token": secrets.token_hex(8)}
 
 
 def _side(value: object) -> int:

@@ -25,7 +25,7 @@ Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
 Done = Callable[[Finished], Mapping[str, Any]]  # a result as the plate's script draws it
 
-_EVENTS = ("stop", "choose", "accept", "discard")
+_EVENTS = ("stop", "choose", "judge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
     """Build the plate with the sentence `empty` on it; fill `Stage.onward` with buttons.
 
     `size` is that of the pictures to come, in pixels, so that the page is laid out for them. Where
-    results are `judged`, each can be accepted or discarded: `plate.accept` and `plate.discard`
-    carry its `index`.
+    results are `judged`, each can be accepted or discarded: `plate.judge` comes when another one is
+    accepted, or none any more, and `accepted` reads which from the plate's value.
     """
     plate = gr.HTML(
         {"phase": "empty"},
@@ -130,18 +130,23 @@ def staged(key: str, plate: gr.HTML, done: Done) -> Stage:
     with gr.Column(visible=False, elem_classes="pt-after") as after:
         onward = gr.Row(elem_classes="pt-next")
     built = Stage(plate, film, after, onward, gr.State([]), gr.State(0), done)
-    plate.choose(
-        index_of,
-        outputs=built.chosen,
-        **AT_ONCE,
-    )
+    # Each click counts, also those that come before the last one is answered.
+    plate.choose(_chosen, outputs=built.chosen, trigger_mode="multiple", **AT_ONCE)
     return built
 
 
-def index_of(event: gr.EventData) -> int:
+async def _chosen(event: gr.EventData) -> int:  # in the order of the clicks, so not in threads
     """Which result the plate speaks of; whatever else a page may send is the first."""
-    index = event.index
-    return index if type(index) is int and 0 <= index < 64 else 0
+    return _index(event.index) or 0
+
+
+def accepted(value: object) -> int | None:
+    """Which result is accepted, as the plate's value says; None for none."""
+    return _index(value.get("accepted")) if isinstance(value, dict) else None
+
+
+def _index(given: object) -> int | None:
+    return given if type(given) is int and 0 <= given < 64 else None
 
 
 def result_at(results: Sequence[Result], index: int) -> Result:

@@ -18,7 +18,7 @@ from components.notice import notice
 from components.run import Run, Sent, run
 from components.seed import Seed, next_seed, seed
 from components.served import cached
-from components.stage import Result, Stage, Update, index_of, result_at, stage
+from components.stage import Result, Stage, Update, accepted, result_at, stage
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
 from pipelines.request import Request
@@ -93,16 +93,23 @@ class Replace:
         filled = {self.seed.number: number, self.seed.used: number, self.former: None}
         return job, {**filled, self.refused: ""}
 
-    def accept(self, sent: Sent, event: gr.EventData) -> Update:
-        """The result becomes the canvas's picture, under the same mask; the frame has grown."""
+    def judge(self, sent: Sent) -> Update:
+        """The canvas holds the accepted result, or what was there before; the mask stays."""
+        index = accepted(sent[self.stage.plate])
         try:
-            result = result_at(sent[self.stage.results], index_of(event))
-            sketch = read(sent[self.canvas.component])
+            return self._restore(sent) if index is None else self._accept(sent, index)
         except ValueError as refusal:
             return {self.refused: str(refusal)}
+
+    def _accept(self, sent: Sent, index: int) -> Update:
+        """The result becomes the canvas's picture, under the same mask; the frame has grown."""
+        result = result_at(sent[self.stage.results], index)
+        former: Former | None = sent[self.former]
+        if former is not None and former.accepted == result.path:
+            return {self.refused: ""}
+        sketch = read(sent[self.canvas.component])
         values = self.form.values(sent)
         sides = {name: values[name] for name in SIDES}
-        former: Former | None = sent[self.former]
         if former is None:
             former = Former(sketch, sides, result.path)
         shown = self.canvas.show(
@@ -115,11 +122,10 @@ class Replace:
             **self.form.fill(dict.fromkeys(SIDES, 0)),
         }
 
-    def discard(self, sent: Sent, event: gr.EventData) -> Update:
-        """Where the result was accepted, the former picture comes back; the mask stays."""
+    def _restore(self, sent: Sent) -> Update:
+        """The picture that was there before a result was accepted."""
         former: Former | None = sent[self.former]
-        result = result_at(sent[self.stage.results], index_of(event))
-        if former is None or former.accepted != result.path:
+        if former is None:
             return {self.refused: ""}
         before, grown = former.sketch, any(former.sides.values())
         shown = self.canvas.show(
@@ -212,19 +218,17 @@ def _wire(tab: Replace) -> None:
     inputs: set[Component] = {paper.component, *widgets.values(), tab.seed.used}
     filled = [tab.seed.number, tab.seed.used, tab.former, tab.refused]
     tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
-    judged: set[Component] = {stage.results, tab.former, *(widgets[name] for name in SIDES)}
+    judged = inputs | {stage.plate, stage.results, tab.former}
     changed = [paper.component, tab.former, tab.refused, *(widgets[name] for name in SIDES)]
-    given = judged | {paper.component} | set(widgets.values())
-    stage.plate.accept(tab.accept, given, changed, js=paper.js, **AT_ONCE)
-    stage.plate.discard(tab.discard, judged, changed, **AT_ONCE)
+    newest: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
+    stage.plate.judge(tab.judge, judged, changed, js=paper.js, **newest)
     shaping: list[Any] = [widgets[name] for name in SHAPE]
     drawn: dict[str, Any] = {
         "fn": tab.outline,
         "inputs": [paper.component, *shaping],
         "outputs": paper.component,
         "js": paper.mask_js,
-        "trigger_mode": "always_last",
-        **AT_ONCE,
+        **newest,
     }
     paper.component.mask(**drawn)  # the canvas waits until the hand rests
     gr.on([widget.change for widget in shaping], **drawn)
