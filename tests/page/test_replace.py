@@ -157,38 +157,52 @@ def test_accept_makes_the_result_the_picture_and_discard_brings_the_former_back(
     assert masked.marks("mask") == marks and masked.marks() == strokes
 
 
-def test_another_accepted_candidate_takes_the_place_of_the_first(
-    masked: Painter, pretend: Pretend
-) -> None:
-    former = pixel(masked, 110, 154)
+@pytest.fixture
+def rivals(masked: Painter, pretend: Pretend) -> tuple[int, int]:
+    """Two candidates, and the pixel in which they differ most."""
     masked.number("Candidates", 2)
     finished(masked, pretend)
+    pictures = []
+    for thumb, name in ((1, "-1.png$"), (0, "-2.png$")):
+        thumbs(masked).nth(thumb).click()
+        masked.until_shown(name)
+        pictures.append(np.asarray(masked.picture(), dtype=int))
+    distance = abs(pictures[1] - pictures[0]).sum(2)
+    y, x = np.unravel_index(distance.argmax(), distance.shape)
+    assert distance[y, x] > 60
+    return int(x), int(y)
+
+
+def test_another_accepted_candidate_takes_the_place_of_the_first(
+    masked: Painter, rivals: tuple[int, int]
+) -> None:
+    former = pixel(masked, *rivals)
     masked.press("Accept")
-    masked.stage.get_by_role("button", name="Accepted").wait_for()
+    until_pixel(masked, *rivals, resulting(masked, rivals))
     thumbs(masked).nth(1).click()
     masked.until_shown("-1.png$")
-    second = resulting(masked, (110, 154))
     masked.press("Accept")
-    until_pixel(masked, 110, 154, second)
+    until_pixel(masked, *rivals, resulting(masked, rivals))
     masked.press("Discard")
-    until_pixel(masked, 110, 154, former)
+    until_pixel(masked, *rivals, former)
 
 
 def test_of_verdicts_in_quick_succession_the_last_one_counts(
-    masked: Painter, pretend: Pretend
+    masked: Painter, rivals: tuple[int, int]
 ) -> None:
-    former = pixel(masked, 110, 154)
-    masked.number("Candidates", 2)
-    finished(masked, pretend)
-    masked.press("Accept")  # none waits for an answer
+    former = pixel(masked, *rivals)
+    slow = {"offline": False, "latency": 600, "downloadThroughput": -1, "uploadThroughput": -1}
+    masked.page.context.new_cdp_session(masked.page).send("Network.emulateNetworkConditions", slow)
+    with masked.page.expect_request("**/run/**"):
+        masked.press("Accept")  # and the next one does not wait for the answer
     thumbs(masked).nth(1).click()
     masked.press("Accept")
     masked.until_shown("-1.png$")
-    until_pixel(masked, 110, 154, resulting(masked, (110, 154)))
+    until_pixel(masked, *rivals, resulting(masked, rivals))
     thumbs(masked).nth(0).click()
     masked.press("Accept")
     masked.press("Discard")
-    until_pixel(masked, 110, 154, former)
+    until_pixel(masked, *rivals, former)
 
 
 def test_a_discarded_candidate_is_kept_and_changes_nothing(
