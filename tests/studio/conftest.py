@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -42,7 +44,7 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     data.mkdir(parents=True, exist_ok=True)
     toys = [replace(each, method=_method) for each in entries()]
     started = threading.Event()
-    leave: list[Callable[[], None]] = []
+    servers: list[tuple[uvicorn.Server, asyncio.AbstractEventLoop]] = []
 
     async def run() -> None:  # built inside its loop: Gradio makes loops where there is none
         config = uvicorn.Config(
@@ -52,8 +54,7 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
-        for word in ("should_exit", "force_exit"):  # a client that listens on is not waited for
-            leave.append(lambda word=word: setattr(server, word, True))
+        servers.append((server, asyncio.get_running_loop()))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
@@ -64,10 +65,19 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     thread.start()
     assert started.wait(60) and thread.is_alive(), "the studio did not start"
     yield Live(f"http://127.0.0.1:{port}", data)
-    for go in leave:
-        go()
-    thread.join(60)
-    assert not thread.is_alive()
+    for server, loop in servers:
+        server.should_exit = True
+        thread.join(30)
+        server.force_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), _doing(thread, loop)
+
+
+def _doing(thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> str:
+    """What keeps a studio from ending."""
+    frame = sys._current_frames()[thread.ident or 0]  # pyright: ignore[reportPrivateUsage]
+    tasks = (task.get_coro().__qualname__ for task in asyncio.all_tasks(loop))  # pyright: ignore
+    return "".join(traceback.format_stack(frame)) + "\n".join(tasks)
 
 
 def _method(_bundle: Any, request: Any) -> Any:
