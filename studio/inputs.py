@@ -38,7 +38,8 @@ def restrict_pillow() -> None:
     for name in [name for name in Image.ID if name not in FORMATS]:
         Image.ID.remove(name)
         Image.OPEN.pop(name, None)
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses above twice this
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses above twice this, and warns before
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 # -- pictures
