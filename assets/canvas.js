@@ -1453,6 +1453,11 @@
       return Promise.all(values.map((value) => studios.get(value?.canvas)?.export() ?? value));
     },
 
+    /** The same while `on`, which stays the first value. */
+    async exportIf(on, values) {
+      return [on, ...(on ? await this.export(values) : values)];
+    },
+
     /** The same with the mask alone. */
     exportMask(values) {
       return Promise.all(values.map((value) => studios.get(value?.canvas)?.exportMask() ?? value));

@@ -25,6 +25,7 @@
   const { el } = page;
 
   const BUSY = ["waiting", "running"];
+  const QUIET = ["empty", "live", "done"]; // phases that do not ask to be looked at
   const MOUNT = { least: 280, around: 12, below: 16, window: 0.72 }; // as the canvas has it
 
   class Stage {
@@ -90,7 +91,7 @@
       this.stop.disabled = false;
       if (moment.phase !== "done") this.view("");
       this[`show_${moment.phase}`](moment);
-      if (this.phase !== was && !["empty", "done"].includes(this.phase)) this.reveal();
+      if (this.phase !== was && !QUIET.includes(this.phase)) this.reveal();
     }
 
     show_empty() {
@@ -108,6 +109,12 @@
       this.bar.value = moment.index / moment.total;
       this.caption.textContent = moment.text;
       if (moment.frame) this.put(moment.frame, moment.text);
+    }
+
+    show_live(moment) {
+      this.say("");
+      this.caption.textContent = moment.text;
+      this.put(moment.frame, moment.text);
     }
 
     show_failed(moment) {

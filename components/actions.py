@@ -29,6 +29,7 @@ class ModelFacts:
     swatches: Sequence[Swatch] = ()
     # Of each tab: name, image (and perhaps mask, strokes: paths), and fields of the request.
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    live: bool = False  # whether it can paint in a few steps, while the hand still moves
 
     def defaults_for(self, tab: str) -> Mapping[str, Any]:
         """What the fields hold at first in one tab: what is said for it, over what is for all."""
@@ -55,6 +56,8 @@ class Painting(Actions):
 
     to_strokes: Callable[[Sketch], Path]
     halve: Callable[[float, float, float, Towards], tuple[float, float, float]]
+    # What the canvas becomes in a few steps, a JPEG; None while there is nothing, or a run is on.
+    glimpse: Callable[[Sketch, Mapping[str, Any]], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ _EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
 
 # Marks become sketches, everything else passes: right for any number of inputs in any order.
 EXPORT: Final = "(...values) => window.pentimento.export(values)"
+# The same while the first value is true; while it is not, painting costs no upload.
+EXPORT_IF: Final = "(on, ...values) => window.pentimento.exportIf(on, values)"
 EXPORT_MASK: Final = "(...values) => window.pentimento.exportMask(values)"
 
 Line = Sequence[tuple[float, float]]  # a closed line, its points in the sheet's pixels
@@ -78,13 +80,15 @@ class Region:
 class Canvas:
     """A canvas on the page: `component` goes among the inputs, `js` onto the click.
 
-    With `mask_js` on the click only the mask is sent, for `read_mask`.
+    With `mask_js` on the click only the mask is sent, for `read_mask`; with `js_if` everything
+    while the first input, a switch, is on.
     """
 
     component: gr.HTML
     key: str
     js: str = EXPORT
     mask_js: str = EXPORT_MASK
+    js_if: str = EXPORT_IF
 
     def show(
         self,

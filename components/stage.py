@@ -93,6 +93,10 @@ class Stage:
                     self.chosen: 0,
                 }
 
+    def glimpse(self, frame: bytes) -> Update:
+        """A picture made while somebody paints; it is kept nowhere."""
+        return self._plate("live", frame=_data_url(frame), text="Live; Run makes it whole.")
+
     def starting(self) -> Update:
         """The moment between the click and the first event."""
         return self._plate("waiting", text="Starting …")

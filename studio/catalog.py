@@ -58,6 +58,7 @@ def _paint(model: ModelFacts, desk: Desk) -> Tab:
         check_words=desk.check_words,
         to_strokes=partial(desk.converted, strokes),
         halve=halved,
+        glimpse=desk.glimpse,
     )
     return paint(SDEdit, model, actions)
 

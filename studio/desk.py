@@ -92,6 +92,19 @@ class Desk:
     def stop(self, job_id: str, visitor: str) -> None:
         self._jobs.stop(job_id, visitor)
 
+    def glimpse(self, sketch: Sketch, values: Mapping[str, Any]) -> bytes | None:
+        """What the canvas becomes in a few steps, as a JPEG; None while something else runs.
+
+        Nothing is kept. While the model loads, or on an empty canvas, there is nothing to see.
+        """
+        bundle = self._models.loaded
+        if bundle is None or bundle.student is None or not (sketch.picture or sketch.strokes):
+            return None
+        few = {**values, **bundle.student.defaults, "num_images": 1, "repeats": 1, "sweep": False}
+        guide = sketches.guide(sketch, values.get("only", sketches.EVERYTHING))
+        seen = self._engine.glimpse(self._method, self._request(guide, few))
+        return recipes.jpeg(seen) if seen else None
+
     def check_words(self, text: str) -> str:
         """A sentence about words that the model cannot hear, or "" (also while it still loads)."""
         bundle = self._models.loaded

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from components.events import Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.bundle import Bundle
-from pipelines.core.sampling import Run, Step
+from pipelines.core.sampling import Run, Step, drain
 from pipelines.request import Edit, Request
 from studio import recipes
 from studio.frames import Frames
@@ -90,6 +91,21 @@ class Engine:
                 else:
                     log.exception("%s failed", order.name)
                     yield Failed(BROKEN)
+
+    def glimpse(self, method: Method, request: Request) -> Image.Image | None:
+        """The first picture of a run on the student, kept nowhere.
+
+        None while a run has the device. ValueError with a sentence where there is no student.
+        """
+        student = self._models.bundle().student
+        if student is None:
+            raise ValueError("This model has no student, so nothing can be painted live.")
+        if not self._device.acquire(blocking=False):
+            return None
+        try:
+            return drain(method(student, request)).images[0]
+        finally:
+            self._device.release()
 
     def _attempts(self, order: Order) -> Generator[Event, None, None]:
         """Once, and once more where the memory did not suffice."""

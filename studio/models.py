@@ -107,6 +107,7 @@ class Models:
             },
             swatches=list(_swatches(told)),
             examples=_examples(folder),
+            live=(folder / "fast").is_dir() or bool(_few_step(folder)),
         )
 
 

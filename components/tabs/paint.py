@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio.components import Component
 
 from components.actions import ModelFacts, Painting, Towards
 from components.canvas import Canvas, canvas, read
+from components.events import Failed
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.memory import remember
@@ -98,6 +99,18 @@ class Paint:
         picture = cached(Path(result_at(results, chosen).path))
         return self.canvas.show(picture=picture, keep=["mask"])
 
+    def live(self, on: bool, sent: object, *given: Any) -> Update | dict[str, Any]:
+        """What the strokes become at once; nothing where live painting is off, or there is none."""
+        if not on:
+            return gr.skip()
+        values = dict(zip(self.form.widgets, given, strict=True))
+        values.pop("lock")
+        try:
+            frame = self.actions.glimpse(read(sent), values)
+        except ValueError as refusal:
+            return self.stage.show(Failed(str(refusal)))
+        return self.stage.glimpse(frame) if frame else gr.skip()
+
     def to_strokes(self, sent: object) -> tuple[Any, str]:
         """The picture as somebody would paint it; the sentence says why not."""
         try:
@@ -125,6 +138,9 @@ def paint(request_type: type[Request], model: ModelFacts, actions: Painting) -> 
             paper = canvas(key=KEY, swatches=model.swatches, size=(model.size, model.size))
             with gr.Row(elem_classes="pt-aside"):
                 turn = gr.Button("Turn this picture into strokes", size="sm", scale=0)
+                live = gr.Checkbox(
+                    False, label="Live", visible=model.live, scale=0, min_width=0, container=False
+                )
             refused = notice("strokes-refused")
             with gr.Column(elem_classes="pt-dock"):
                 given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
@@ -154,6 +170,8 @@ def paint(request_type: type[Request], model: ModelFacts, actions: Painting) -> 
             model.examples.get(KEY, ()), tab.fill, [paper.component, *tab.form.widgets.values()]
         )
     _wire(tab, turn, refused, paint_on, closer, further)
+    if model.live:
+        _watch(tab, live)
     return tab
 
 
@@ -188,5 +206,20 @@ def _wire(
         paper.component,
         [paper.component, refused],
         js=paper.js,
+        **AT_ONCE,
+    )
+
+
+def _watch(tab: Paint, live: gr.Checkbox) -> None:
+    """Paint live while the switch is on; of strokes in quick succession the newest one counts."""
+    paper, widgets = tab.canvas, tab.form.widgets
+    words, strength = cast(gr.Textbox, widgets["prompt"]), cast(gr.Slider, widgets["strength"])
+    gr.on(
+        [paper.component.stroke, live.change, words.blur, words.submit, strength.release],
+        tab.live,
+        [live, paper.component, *widgets.values()],
+        tab.stage.plate,
+        js=paper.js_if,
+        trigger_mode="always_last",
         **AT_ONCE,
     )

@@ -1,5 +1,6 @@
 """The loaded networks behind four verbs: encode, decode, embed, predict."""
 
+import json
 import math
 import threading
 from collections.abc import Generator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderTiny, DiffusionPipeline
+from diffusers import AutoencoderTiny, DiffusionPipeline, UNet2DConditionModel
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from safetensors import SafetensorError
@@ -74,6 +75,7 @@ class Bundle:
         self.name = name
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
         self.ranker_folder: Path | None = None
+        self.student_folder: Path | None = None
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
             network.requires_grad_(False).eval()
@@ -92,8 +94,8 @@ class Bundle:
 
         Only safetensors weights are read; a file or a folder needs no connection. Each file of
         `loras` is added times its weight; each of `embeddings` is a word called as its file. A
-        `ranker/` in the folder is loaded when it is first asked for. Raises ValueError with one
-        sentence where the source is not such a model or does not fit it.
+        `ranker/` or a student in `fast/` in the folder is loaded when it is first asked for. Raises
+        ValueError with one sentence where the source is not such a model or does not fit it.
         """
         path = Path(source).expanduser()
         if path.is_file():
@@ -109,6 +111,8 @@ class Bundle:
         bundle.to(device)
         if (path / "ranker").is_dir():
             bundle.ranker_folder = path / "ranker"
+        if (path / "fast").is_dir():
+            bundle.student_folder = path / "fast"
         return bundle
 
     @classmethod
@@ -170,6 +174,29 @@ class Bundle:
         """What tells how well a picture agrees with words, if the model has it."""
         folder = self.ranker_folder
         return None if folder is None else Ranker.load(folder, self.device)
+
+    @cached_property
+    def student(self) -> "Bundle | None":
+        """What paints in a few steps: the model itself if it does, or a student with its words.
+
+        A student is a folder `fast/` with a `unet` and a `scheduler`; the autoencoder and the text
+        encoders are the model's own. None where there is neither.
+        """
+        if self.defaults:
+            return self
+        folder = self.student_folder
+        if folder is None:
+            return None
+        local: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+        try:
+            unet: Any = UNet2DConditionModel.from_pretrained(
+                folder / "unet", torch_dtype=self.dtype, **local
+            )
+            scheduler = json.loads((folder / "scheduler/scheduler_config.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder} could not be loaded as a student: {error}") from error
+        parts = unet.to(self.device), self.tokenizers, self.text_encoders, scheduler
+        return Bundle(self.vae, *parts, name=f"{self.name} fast", zero_negative=self.zero_negative)
 
     @property
     def cell(self) -> int:

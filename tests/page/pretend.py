@@ -89,6 +89,7 @@ class Pretend:
     begun: int = 0
     watched: list[str] = field(default_factory=list)
     outlines: list[tuple[int, int]] = field(default_factory=list)
+    glimpses: list[str] = field(default_factory=list)  # their words
 
     def __post_init__(self) -> None:
         self.go.set()
@@ -100,12 +101,21 @@ class Pretend:
     @property
     def painting(self) -> Painting:
         shared = (self.start, self.watch, self.stop, self.check_words)
-        return Painting(*shared, self.to_strokes, self.halve)
+        return Painting(*shared, self.to_strokes, self.halve, self.glimpse)
 
     @property
     def masking(self) -> Masking:
         shared = (self.start_masked, self.watch, self.stop, self.check_words)
         return Masking(*shared, self.outline)
+
+    def glimpse(self, sketch: Sketch, values: Mapping[str, Any]) -> bytes | None:
+        """The strokes upside down; nothing while a run is held."""
+        if not self.go.is_set():
+            return None
+        self.glimpses.append(str(values["prompt"]))
+        if values["prompt"] == "fail":
+            raise ValueError("The words are too odd.")
+        return jpeg(flat(sketch).transpose(Image.Transpose.FLIP_TOP_BOTTOM))
 
     def start_masked(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> str:
         if sketch.mask is None and not any(values[side] for side in SIDES):
@@ -277,6 +287,7 @@ def facts(folder: Path) -> ModelFacts:
         vocabulary=VOCABULARY,
         swatches=list(SWATCHES.items()),
         examples={"paint": painted, "replace": masked},
+        live=True,
     )
 
 

@@ -315,3 +315,32 @@ def test_pictures_are_enlarged_sharply(painter: Painter, pretend: Pretend) -> No
     )
     assert (width / 256 * 2) % 1 == 0
     assert rendering == "pixelated"
+
+
+def test_live_painting_is_a_switch(painter: Painter, pretend: Pretend) -> None:
+    pretend.glimpses.clear()
+    live = painter.room.get_by_label("Live", exact=True)
+    painter.write("a red house")
+    painter.paint()
+    finished(painter, pretend)  # whatever the strokes might have asked for has come by now
+    assert pretend.glimpses == []
+    live.check()  # shows at once what is there
+    painter.until("live")
+    painter.write("a blue house")
+    painter.paint((((0.2, 0.8), (0.8, 0.8)),))
+    finished(painter, pretend)
+    assert pretend.glimpses[-1] == "a blue house"
+    live.uncheck()
+    asked = len(pretend.glimpses)
+    painter.paint((((0.2, 0.2), (0.8, 0.2)),))
+    finished(painter, pretend)
+    assert len(pretend.glimpses) == asked
+
+
+def test_what_cannot_be_painted_live_is_a_sentence(painter: Painter, pretend: Pretend) -> None:
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.write("fail")
+    painter.paint()
+    painter.until("failed")
+    assert painter.message.startswith("The words are too odd.")
+    assert painter.marks() > 0

@@ -155,3 +155,22 @@ def test_it_fits_a_phone(opened: Open, studio_url: str, scheme: str) -> None:
     assert phone.cut_off() == []
     phone.more()
     assert phone.cut_off() == []
+
+
+LINE = (((0.2, 0.3), (0.8, 0.3)),)
+
+
+def test_each_stroke_is_refined_at_once_while_live_is_on(painter: Painter) -> None:
+    painter.write("a red house on a meadow at sunset")
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.paint()
+    painter.until("live")
+    painter.until_shown("^data:image/jpeg")
+    first = painter.shown.get_attribute("src")
+    painter.paint(LINE)
+    painter.page.wait_for_function(
+        "first => document.querySelector('#stage-paint .pt-now').src !== first", arg=first
+    )
+    painter.run.click()
+    painter.until("done")
+    painter.until_shown("-1.png$")

@@ -17,6 +17,7 @@ LEVEL = Level(1.0, 0.0)
 
 class PretendBundle:
     name = "pretend"
+    student: Any = None
 
 
 def models(tmp_path: Path, load: Callable[..., Any] | None = None) -> Models:

@@ -12,11 +12,13 @@ from components.canvas import Sketch
 from components.events import Event, Failed, Finished
 from pipelines.sdedit import SDEdit
 from studio.desk import SWEEP, Desk
-from studio.engine import Engine
+from studio.engine import Engine, Order
 from studio.history import History
 from studio.jobs import GONE, Jobs
 from studio.sketches import EMPTY
 from tests.studio import pretend
+
+WHITE = Image.new("RGB", (32, 32), "white")
 
 
 class Place:
@@ -25,6 +27,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.requests: list[Any] = []
+        self.bundles: list[Any] = []
         self.values: list[float] = []  # of the latents
         self.history = History(folder / "data")
         self.open()
@@ -33,14 +36,15 @@ class Place:
         """As after a new start: the history is there, the jobs are not."""
         self.jobs = Jobs()
         self.jobs.open()
-        models = pretend.models(self.folder)
-        engine = Engine(models, self.history, self.folder)
+        self.models = models = pretend.models(self.folder)
+        self.engine = engine = Engine(models, self.history, self.folder)
         self.desk = Desk(
             "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.folder
         )
 
     def method(self, bundle: Any, request: Any) -> Any:
         self.requests.append(request)
+        self.bundles.append(bundle)
         return pretend.steps(2, self.values)(bundle, request)
 
     def run(self, sketch: Sketch, values: dict[str, Any]) -> Event:
@@ -175,3 +179,47 @@ def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:
     place.values = [float("nan")]
     assert isinstance(place.run(sketch, {}), Failed)
+
+
+FEW = {"scheduler": "lcm", "num_inference_steps": 4, "guidance_scale": 1.0}
+
+
+@pytest.fixture
+def student(place: Place, monkeypatch: pytest.MonkeyPatch) -> pretend.PretendBundle:
+    """Something that paints in a few steps, beside the model that is loaded."""
+    few = pretend.PretendBundle()
+    few.defaults = FEW
+    place.models.prepare()
+    monkeypatch.setattr(pretend.PretendBundle, "student", few)
+    return few
+
+
+def test_a_glimpse_takes_few_steps_and_is_kept_nowhere(
+    place: Place, sketch: Sketch, student: pretend.PretendBundle
+) -> None:
+    values = {"prompt": "a house", "seed": 3, "num_images": 4, "num_inference_steps": 50}
+    frame = place.desk.glimpse(sketch, values)
+    assert frame and frame.startswith(b"\xff\xd8")
+    (request,) = place.requests
+    assert {name: getattr(request, name) for name in FEW} == FEW
+    assert (request.num_images, request.seed) == (1, 3)
+    assert place.bundles == [student]
+    assert place.history.list("ada") == []
+
+
+def test_there_is_no_glimpse_while_a_run_has_the_device(
+    place: Place, sketch: Sketch, student: pretend.PretendBundle
+) -> None:
+    running = place.engine.run(Order("x", "Paint", place.method, SDEdit(image=WHITE), "ada"))
+    next(running)
+    assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
+    running.close()
+    assert place.desk.glimpse(sketch, {"prompt": "a house"})
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_there_is_no_glimpse_without_a_student(place: Place, sketch: Sketch, loaded: bool) -> None:
+    if loaded:
+        place.models.prepare()
+    assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
+    assert place.requests == []
