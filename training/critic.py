@@ -186,7 +186,7 @@ class Critic:
 
 
 def begin(path: Path = WEIGHTS) -> Eye:
-    """The network that learns on: the one in `path` if it reads today's attributes, or a new one."""
+    """The network to learn on: that of `path` if it reads today's attributes, or a new one."""
     try:
         eye = Critic.load(path).eye
     except (OSError, ValueError):
