@@ -54,7 +54,8 @@ def main() -> None:
         say(f"export: final, {options.out}")
     device = torch.device(preset.device)
     if "critic" in options.stages:
-        judge = critic.train(_shelf(options), options.state, preset.critic_minutes, preset.critic)
+        work = _shelf(options), options.state, preset.critic_minutes, preset.critic
+        judge = critic.train(*work, critic.begin(options.critic))
         judge.save(options.critic)
         say(f"critic: {critic.summary(critic.exam(judge, 500))}")
     if "ranker" in options.stages:

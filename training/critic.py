@@ -185,10 +185,18 @@ class Critic:
         return torch.cat(parts).transpose(1, 2).numpy()
 
 
-def train(folder: Path, state: Path, minutes: float, plan: Plan) -> Critic:
-    """Train on the postcards in `folder`, an album; returns the averaged network."""
+def begin(path: Path = WEIGHTS) -> Eye:
+    """The network to learn on: that of `path` if it reads today's attributes, or a new one."""
+    try:
+        eye = Critic.load(path).eye
+    except (OSError, ValueError):
+        return Eye()
+    return eye.requires_grad_(True)
+
+
+def train(folder: Path, state: Path, minutes: float, plan: Plan, eye: Eye) -> Critic:
+    """Train `eye` on the postcards in `folder`, an album; returns the averaged network."""
     lessons = Lessons(folder / "postcard", state, plan.masked)
-    eye = Eye()
     run = Run(eye, state / "critic.pt", minutes, _rate, plan.workers)
 
     def lesson(step: int, piece: int) -> Tensor:
