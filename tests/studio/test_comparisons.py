@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.prompt_to_prompt import LocalBlend, PromptToPrompt
+from pipelines.core.local_blend import LocalBlend
+from pipelines.prompt_to_prompt import PromptToPrompt
 from studio import recipes
 from studio.comparisons import gathered
 from studio.sketches import Guide
