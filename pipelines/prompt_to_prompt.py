@@ -55,6 +55,12 @@ INVERSIONS = {
     "negative-prompt": "negative prompt: light, follows the picture loosely",
     "null-text": "null text: slow, tuned to the picture",
 }
+LAYOUTS = {
+    "1": "all of it",
+    "2": "1/2 of the latent’s sides, and coarser",
+    "4": "1/4 of the latent’s sides, and coarser",
+    "8": "1/8 of the latent’s sides, and coarser",
+}
 
 Window = float | tuple[float, float]  # the share of the steps at which it ends, or begins and ends
 
@@ -74,9 +80,9 @@ class PromptEdit:
     self_replace_steps: Annotated[
         Window, Range(0.0, 1.0, 0.05, "Layout", "How long the source's layout is kept.")
     ] = 0.4
-    self_replace_reduction: Annotated[
-        int, Choice({"1": "all", "2": "1/2", "4": "1/4", "8": "1/8"}, "Layout from")
-    ] = 2  # the layout is kept where attention has the latent's sides / this, and coarser
+    self_replace_reduction: Annotated[int, Choice(LAYOUTS, "Detail of the layout")] = (
+        2  # the layout is kept where attention has the latent's sides / this, and coarser
+    )
     weights: Mapping[str, float] = field(default_factory=dict)  # word → strength, 1 is unchanged
     local_blend: LocalBlend | None = None
     mask_image: Annotated[
@@ -91,7 +97,8 @@ class PromptEdit:
         _interval(self.self_replace_steps, "Layout")
         if self.self_replace_reduction not in (1, 2, 4, 8):
             raise ValueError(
-                f"Layout from must be 1, 2, 4 or 8, not {self.self_replace_reduction!r:.40}."
+                "Detail of the layout must be 1, 2, 4 or 8, "
+                f"not {self.self_replace_reduction!r:.40}."
             )
         for word, weight in self.weights.items():
             Range(-10.0, 10.0, 0.1, f"The strength of “{word:.40}”").check(weight)
@@ -180,7 +187,7 @@ def prompt_to_prompt(
     look = maps.watch(bundle, prompts, shape) if request.attention else None
 
     held = given is not None and request.inversion == "direct"
-    drawn = [_resized(each.mask_image, size) for each in request.edits]
+    drawn = [_mask(each.mask_image, size, given is None) for each in request.edits]
     cells = [None if each is None else masks.cells(each, *shape[1:]) for each in drawn]
     kept = held or blend is not None or any(each is not None for each in drawn)
     generators = noise.generators([request.seed] * len(prompts))  # one seed, in every step too
@@ -331,8 +338,16 @@ def _rows(words: Conditioning, rows: list[int]) -> Conditioning:
     return Conditioning(words.tokens[rows], pooled, None if words.ids is None else words.ids[rows])
 
 
-def _resized(mask: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
-    return None if mask is None else mask.resize(size, Image.Resampling.BOX)
+def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Image.Image | None:
+    """A drawn mask at the size of the pictures; for a given one, the request has compared them."""
+    if mask is None:
+        return None
+    if by_seed and mask.width * size[1] != mask.height * size[0]:
+        raise ValueError(
+            f"A mask is {mask.width}×{mask.height} pixels and the seed draws pictures of "
+            f"{size[0]}×{size[1]}; they must be of one shape."
+        )
+    return mask.resize(size, Image.Resampling.BOX)
 
 
 def _notes(

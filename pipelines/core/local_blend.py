@@ -32,7 +32,7 @@ class LocalBlend:
     ] = 0.3
     subtract_threshold: Annotated[
         float,
-        Range(0.0, 1.0, 0.05, "Threshold of words left out", "The same for words to leave out."),
+        Range(0.0, 1.0, 0.05, "Threshold to leave out", "The same for words to leave out."),
     ] = 0.3
     start_blend: Annotated[
         float, Range(0.0, 1.0, 0.05, "Blend from", "The share of the steps before it begins.")
