@@ -16,7 +16,6 @@
   const STRONGEST = 4; // of a word, either way
   const REST = 400; // ms without a key before the words are asked about
   const EVERY_WORD = "default_"; // whose window holds for all words that have none of their own
-  const SAID = { same: "", swapped: "swapped", added: "added", removed: "left out" };
   const all = new Map(); // key → Rows
 
   const times = (weight) => `×${String(weight).replace("-", "−")}`;
@@ -29,8 +28,8 @@
   const spoken = (window) => ends(window).filter((end, i) => i || end).map((end) => end.toFixed(2)).join("–");
 
   /** A labelled range with its number; `show` reads it anew. `sides` say what it means to pull it there. */
-  function slider({ label, low, high, step, about, name = label, ends: sides = [] }, read, write, say = (value) => value.toFixed(2)) {
-    const range = el("input", { type: "range", min: low, max: high, step, "aria-label": name, oninput: () => write(Number(range.value)) });
+  function slider({ label, low, high, step, about, aria = label, ends: sides = [] }, read, write, say = (value) => value.toFixed(2)) {
+    const range = el("input", { type: "range", min: low, max: high, step, "aria-label": aria, oninput: () => write(Number(range.value)) });
     const number = el("span", {});
     const element = el("label", { class: "pt-slider", title: about },
       el("span", { class: "pt-slider-name" }, label, number), range,
@@ -134,8 +133,10 @@
       const name = page.nameOf(words, index);
       const weight = this.data.weights[name];
       const window = this.data.cross_replace_steps[name];
-      const own = [...(weight == null ? [] : [times(weight)]), ...(window == null ? [] : [`binds ${spoken(window)}`])];
-      const said = [SAID[kind], kind === "swapped" && `for ${old}`, weight != null && `strength ${weight}`, window != null && `binds ${spoken(window)}`].filter(Boolean).join(", ");
+      const binds = window != null && `binds ${spoken(window)}`;
+      const own = [weight != null && times(weight), binds].filter(Boolean);
+      const became = { added: "added", swapped: `swapped for ${old}` }[kind];
+      const said = [became, weight != null && `strength ${weight}`, binds].filter(Boolean).join(", ");
       return el("button", {
         type: "button", class: `pt-word pt-${kind}`, "data-name": name, title: said || "Set how strong this word is, and when it binds",
         "aria-label": said ? `${words[index]}, ${said}` : words[index], "aria-expanded": String(this.weighed === name),
@@ -152,7 +153,7 @@
       const { weights, cross_replace_steps: windows } = this.data;
       const { low, high, step, ends: sides } = this.rows.about.windows.find((each) => each.name === "cross_replace_steps");
       const strength = slider(
-        { label: "Strength", name: `Strength of ${name}`, low: -STRONGEST, high: STRONGEST, step: 0.1, ends: ["the opposite", "stronger"] },
+        { label: "Strength", aria: `Strength of ${name}`, low: -STRONGEST, high: STRONGEST, step: 0.1, ends: ["the opposite", "stronger"] },
         () => weights[name] ?? 1,
         (value) => {
           if (value === 1) delete weights[name];
@@ -161,7 +162,7 @@
           this.show();
         }, times);
       const bound = (which, label) => {
-        const about = { label, name: `${name} ${label.toLowerCase()}`, low, high, step };
+        const about = { label, aria: `${name} ${label.toLowerCase()}`, low, high, step };
         return this.side(which, about, windows, name);
       };
       const binding = el("div", { class: "pt-edit-sliders", oninput: () => this.show() }, bound(0, "Binds from"), bound(1, "Binds until"));

@@ -56,9 +56,9 @@
     }
 
     show({ file, title, words, said, figure, box }, source, [width, height]) {
-      this.live.hidden = true;
       this.now.hidden = false;
       this.now.src = this.url = file.url;
+      this.now.decode().catch(() => {}).then(() => { this.live.hidden = true; });
       this.now.alt = `${title}: ${words}`;
       this.before.src = source.file.url;
       this.button.disabled = false;
@@ -276,17 +276,15 @@
     }
 
     /** The last result, whole. */
-    async restore() {
-      const { pictures, before, caption, text, attention } = this.done;
+    restore() {
+      const { pictures, size, before, caption, text, attention } = this.done;
       this.turn++;
       this.phase = this.root.dataset.phase = "done";
       this.root.dataset.source = before ? "picture" : "seed";
       delete this.root.dataset.maps;
       this.caption.textContent = caption;
       this.say(text);
-      const source = await loaded(pictures[0].file.url);
-      if (this.phase !== "done") return;
-      if (source) this.natural = [source.naturalWidth, source.naturalHeight];
+      this.natural = size;
       this.lay(pictures.length);
       pictures.forEach((each, i) => this.cells[i].show(each, pictures[0], this.natural));
       this.choose([]);
@@ -296,7 +294,7 @@
 
     /** Cells for so many pictures: the source at the left, the edits beside it. */
     lay(count) {
-      if (this.cells.length !== count || this.cells.some(({ url }) => url) !== (this.phase === "done")) {
+      if (this.cells.length !== count || (this.phase !== "done" && this.cells.some(({ url }) => url))) {
         this.cells = Array.from({ length: count }, (_, index) => new Cell(this, index));
         const [source, ...edits] = this.cells;
         this.board.replaceChildren(el("div", { class: "pt-source" }, source.element),

@@ -63,6 +63,7 @@ def compared(event: Finished) -> dict[str, Any]:
     seed = f"seed {event.seeds[0]} · " if event.before is None else ""
     return {
         "pictures": pictures,
+        "size": list(size),
         "before": served(event.before) if event.before else None,
         "caption": f"{seed}{event.seconds:.1f} s",
         "text": " ".join(filter(None, [_faithfulness(notes), remarks(event)])),
