@@ -1,36 +1,24 @@
 /*
  * The grid: a source and its edits side by side, live and done.
  *
- * components/grid.py sends one value per moment, `{phase, …}`, as for a stage. While a run goes on, a
- * frame is one sheet on which all pictures lie; it is cut up here.
+ * components/grid.py sends the moments (assets/plate.js has what is done with them). While a run goes
+ * on, a frame is one sheet on which all pictures lie; it is cut up here.
  *
  *   Cell    one picture with its words, its figures, and what can lie over it
  *   Pair    two pictures held against each other
  *   Lens    the maps of words: an atlas per picture, a column per word, a band per step
- *   Grid    all of it, and the phases of a run
+ *   Grid    all of it
  */
 (() => {
   "use strict";
   const page = (window.pentimentoPage ??= {});
   if (page.grid) return;
-  const { el } = page;
+  const { el, loaded, enlarged } = page;
 
-  const BUSY = ["waiting", "running"];
   const GAP = 14; // between cells
   const WIDE = 560; // CSS pixels from which three pictures stand in a row
   const SHADE = [16, 14, 12]; // over what a word does not look at
   const DARKEST = 0.8;
-
-  async function loaded(url) {
-    const image = new Image();
-    image.src = url;
-    try {
-      await image.decode();
-    } catch {
-      return null; // a frame that cannot be read is a frame less
-    }
-    return image;
-  }
 
   /** Where picture `index` of `count` lies on a sheet; the studio lays them out row by row. */
   function place(sheet, count, index) {
@@ -68,9 +56,9 @@
     }
 
     show({ file, title, words, said, figure, box }, source, [width, height]) {
-      this.live.hidden = true;
       this.now.hidden = false;
       this.now.src = this.url = file.url;
+      this.now.decode().catch(() => {}).then(() => { this.live.hidden = true; });
       this.now.alt = `${title}: ${words}`;
       this.before.src = source.file.url;
       this.button.disabled = false;
@@ -148,7 +136,7 @@
       this.pinned = null; // {row, index} of the word whose map stays
       this.step = 0; // 0 is the mean of all
       this.range = el("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": "Step whose maps are shown", oninput: () => this.scrub() });
-      this.label = el("output", {});
+      this.label = el("span", {});
       this.all = el("button", { type: "button", class: "pt-button", "aria-expanded": "false", onclick: () => this.unfold(this.sheet.hidden) }, "All maps");
       this.sheet = el("div", { class: "pt-maps", hidden: true });
       this.element = el("div", { class: "pt-lens", hidden: true },
@@ -213,7 +201,7 @@
         if (!cell.map.hidden) this.paint(cell.map, row, index);
         cell.words.querySelectorAll(".pt-word").forEach((button, i) => button.classList.toggle("pt-looked", i === index));
       });
-      this.grid.say(word ? `“${words[word.row][word.index]}”` : "");
+      this.grid.name(word ? `“${words[word.row][word.index]}”` : "");
     }
 
     counterpart({ row, index }, there) {
@@ -261,107 +249,42 @@
     }
   }
 
-  class Grid {
-    constructor(element, { props, watch, trigger }, about) {
-      this.about = about; // {stage, empty, size}
-      this.trigger = trigger;
+  class Grid extends page.Plate { // about: {stage, empty, size}
+    build() {
       this.cells = [];
       this.picks = []; // indices of the pictures that are held against each other
-      this.turn = 0; // the newest frame that was asked for
-      this.done = null; // the last result
-      this.phase = "empty";
-      this.natural = [about.size, about.size];
-      this.build(element.querySelector(".pt-stage"));
-      new ResizeObserver(() => this.fit()).observe(this.root);
-      document.addEventListener("pentimento:scrub", (event) => {
-        if (event.detail.key === about.stage && this.phase === "done") this.scrub(event.detail);
-      });
-      watch("value", () => this.take(props.value));
-      this.take(props.value);
-    }
-
-    build(root) {
-      this.root = root;
-      this.caption = el("span", { class: "pt-caption" });
       this.looked = el("span", { class: "pt-looked-at", hidden: true });
       this.differ = el("button", { type: "button", class: "pt-button pt-differ", "aria-pressed": "false", title: "What has changed from the source; black is as it was", onclick: () => this.view(!this.differs) }, "Differences");
-      this.stop = el("button", { type: "button", class: "pt-button pt-stop", onclick: () => {
-        this.stop.disabled = true;
-        this.trigger("stop");
-      } }, "Stop");
       this.lens = new Lens(this);
       this.pair = new Pair(() => this.choose([]));
       this.board = el("div", { class: "pt-board" });
-      this.bar = el("progress", { max: 1, value: 0, "aria-label": "Progress of the run" });
       this.hint = el("p", { class: "pt-aside-note pt-hint" }, "Click two pictures to hold them against each other.");
-      this.plate = el("div", { class: "pt-plate" }, el("p", { class: "pt-empty" }, this.about.empty), this.pair.element, this.board, this.bar);
-      this.says = el("span");
-      this.back = el("button", { type: "button", class: "pt-link", onclick: () => this.restore() }, "Back to the last result");
-      this.message = el("p", { class: "pt-message", role: "status", "aria-live": "polite", hidden: true }, this.says, " ", this.back);
-      root.append(el("div", { class: "pt-tools" }, this.caption, this.looked, this.differ, this.stop),
+      this.plate = el("div", { class: "pt-plate" }, this.empty, this.pair.element, this.board, this.bar);
+      this.root.append(el("div", { class: "pt-tools" }, this.caption, this.looked, this.differ, this.stop),
         this.plate, this.hint, this.lens.element, this.lens.sheet, this.message);
     }
 
-    take(value) {
-      const was = this.phase;
-      const moment = value || { phase: "empty" };
-      this.phase = this.root.dataset.phase = moment.phase;
-      this.stop.disabled = false;
-      this[`show_${moment.phase}`](moment);
-      if (this.phase !== was && BUSY.includes(this.phase)) this.reveal();
-    }
-
-    show_empty() {
-      this.caption.textContent = "Result";
-    }
-
-    show_waiting(moment) {
-      this.begin();
-      this.caption.textContent = moment.text;
-      this.bar.removeAttribute("value");
-    }
-
-    show_running(moment) {
-      this.begin();
-      this.bar.value = moment.index / moment.total;
-      this.caption.textContent = moment.text;
-      if (moment.frame) this.sheet(moment.frame, moment.pictures);
-    }
-
-    show_failed(moment) {
-      this.caption.textContent = "";
-      this.tell(moment.text);
-    }
-
-    show_stopped(moment) {
-      this.show_failed(moment);
-    }
-
-    show_done(moment) {
-      this.done = moment;
-      this.restore();
-    }
-
-    /** A run is on: what belongs to the last result is put away. */
-    begin() {
-      this.tell("");
+    leave() {
       this.choose([]);
       this.view(false);
-      this.lens.show(null);
       this.lens.look(null);
+      this.lens.show(null);
+    }
+
+    frame({ frame, pictures }) {
+      this.sheet(frame, pictures);
     }
 
     /** The last result, whole. */
-    async restore() {
-      const { pictures, caption, text, attention } = this.done;
+    restore() {
+      const { pictures, size, before, caption, text, attention } = this.done;
       this.turn++;
       this.phase = this.root.dataset.phase = "done";
+      this.root.dataset.source = before ? "picture" : "seed";
       delete this.root.dataset.maps;
       this.caption.textContent = caption;
-      this.tell(text);
-      const source = await loaded(pictures[0].file.url);
-      if (this.phase !== "done") return;
-      if (source) this.natural = [source.naturalWidth, source.naturalHeight];
+      this.say(text);
+      this.natural = size;
       this.lay(pictures.length);
       pictures.forEach((each, i) => this.cells[i].show(each, pictures[0], this.natural));
       this.choose([]);
@@ -371,7 +294,7 @@
 
     /** Cells for so many pictures: the source at the left, the edits beside it. */
     lay(count) {
-      if (this.cells.length !== count || this.cells.some(({ url }) => url) !== (this.phase === "done")) {
+      if (this.cells.length !== count || (this.phase !== "done" && this.cells.some(({ url }) => url))) {
         this.cells = Array.from({ length: count }, (_, index) => new Cell(this, index));
         const [source, ...edits] = this.cells;
         this.board.replaceChildren(el("div", { class: "pt-source" }, source.element),
@@ -421,42 +344,24 @@
       this.cells.forEach((cell, i) => { cell.box.hidden = !(differs && i && cell.bounds); });
     }
 
-    tell(text) {
-      this.says.textContent = text || "";
-      this.message.hidden = !text;
-      this.back.hidden = !this.done || this.phase === "done" || BUSY.includes(this.phase);
-    }
-
     /** Which word is looked at, beside the caption. */
-    say(text) {
+    name(text) {
       this.looked.textContent = text;
       this.looked.hidden = !text;
     }
 
-    /** Enlarged, a pixel of a picture covers whole or half screen pixels. */
     fit() {
       const across = this.board.clientWidth;
       if (!across || !this.cells.length) return; // in a tab that is not shown
+      const [width, height] = this.natural;
       const columns = this.cells.length > 2 && across >= WIDE ? 3 : 2;
-      const exact = (devicePixelRatio * Math.floor((across - (columns - 1) * GAP) / columns)) / this.natural[0];
-      const scale = (exact > 1 ? Math.floor(exact * 2) / 2 : exact) / devicePixelRatio;
-      const [width, height] = this.natural.map((side) => side * scale);
-      this.board.style.setProperty("--wide", `${width}px`);
-      this.board.style.setProperty("--high", `${height}px`);
-      this.board.classList.toggle("pt-sharp", exact >= 1);
-      const room = Math.min(across, innerHeight * 0.6 * (this.natural[0] / this.natural[1]));
-      const large = (devicePixelRatio * room) / this.natural[0];
-      const by = (large > 1 ? Math.floor(large * 2) / 2 : large) / devicePixelRatio;
-      Object.assign(this.pair.pictures.style, { width: `${this.natural[0] * by}px`, height: `${this.natural[1] * by}px` });
-      this.pair.pictures.classList.toggle("pt-sharp", large >= 1);
-    }
-
-    /** On a narrow screen the grid lies below the form: bring it into view when something happens. */
-    reveal() {
-      const { top, bottom } = this.plate.getBoundingClientRect();
-      if (top < innerHeight - 80 && bottom > 80) return;
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      this.root.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+      const small = enlarged(Math.floor((across - (columns - 1) * GAP) / columns) / width);
+      this.board.style.setProperty("--wide", `${width * small.scale}px`);
+      this.board.style.setProperty("--high", `${height * small.scale}px`);
+      this.board.classList.toggle("pt-sharp", small.sharp);
+      const large = enlarged(Math.min(across / width, (innerHeight * 0.6) / height));
+      Object.assign(this.pair.pictures.style, { width: `${width * large.scale}px`, height: `${height * large.scale}px` });
+      this.pair.pictures.classList.toggle("pt-sharp", large.sharp);
     }
   }
 

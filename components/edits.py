@@ -6,7 +6,7 @@ list. `read` is the only reader of it, and trusts nothing in it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, cast
 
 import gradio as gr
@@ -24,11 +24,15 @@ FIELDS: Final = (
     "local_blend",
 )
 BLEND_WORDS: Final = ("source", "target", "subtract")
-BLEND: Final = (*BLEND_WORDS, "threshold", "subtract_threshold", "start_blend")
-SLIDERS: Final = ("self_replace_steps", "cross_replace_steps")
+BLEND_NUMBERS: Final = ("threshold", "start_blend", "subtract_threshold")
+BLEND: Final = (*BLEND_WORDS, *BLEND_NUMBERS)
+WINDOWS: Final = ("self_replace_steps", "cross_replace_steps")
 ENDS: Final = {  # what a slider's ends mean
     "self_replace_steps": ("free", "as the source"),
     "cross_replace_steps": ("loosely", "tightly"),
+    "threshold": ("more of it", "the core"),
+    "subtract_threshold": ("more of it", "the core"),
+    "start_blend": ("the first step", "the last"),
 }
 
 UNREADABLE: Final = "The edits could not be read. Reload the page and run again."
@@ -55,15 +59,18 @@ class Edits:
         return gr.HTML(value=list(rows))
 
 
-def edits(key: str, edit_type: type[Any], most: int) -> Edits:
+def edits(key: str, edit_type: type[Any], blend_type: type[Any], most: int) -> Edits:
     """Build the rows, one empty one at first; `most` is how many there may be."""
-    known = hints(edit_type)
+    known, blended = hints(edit_type), hints(blend_type)
     defaults = {name: getattr(edit_type(), name) for name in FIELDS}
+    blend = {each.name: each.default for each in fields(blend_type)}
     about: dict[str, Any] = {
         "key": key,
         "most": most,
         "defaults": {**defaults, "weights": {}, "local_blend": None},
-        "sliders": [_slider(name, known[name]) for name in SLIDERS],
+        "blend": {name: blend[name] for name in BLEND},
+        "windows": [_slider(name, known[name]) for name in WINDOWS],
+        "shares": [_slider(name, blended[name]) for name in BLEND_NUMBERS],
         "reductions": _options(known["self_replace_reduction"]),
     }
     component = gr.HTML(
@@ -71,7 +78,7 @@ def edits(key: str, edit_type: type[Any], most: int) -> Edits:
         elem_id=f"edits-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-edits"></div>',
-        head=script("stage", "words", "edits"),
+        head=script("plate", "words", "edits"),
         js_on_load=call("pentimentoPage.edits", about, _EVENTS),
         apply_default_css=False,
     )
@@ -84,9 +91,10 @@ def _slider(name: str, hint: object) -> dict[str, Any]:
     return {"name": name, "label": hint.label, "about": hint.about, "ends": ENDS[name], **limits}
 
 
-def _options(hint: object) -> list[tuple[int, str]]:
+def _options(hint: object) -> dict[str, Any]:
     assert isinstance(hint, Choice)
-    return [(int(key), label) for key, label in hint.options.items()]
+    options = [(int(key), label) for key, label in hint.options.items()]
+    return {"label": hint.label, "options": options}
 
 
 def read(value: object) -> list[Row]:

@@ -30,7 +30,7 @@ def filmstrip(stage: str) -> Filmstrip:
             [],
             elem_classes="pm-host",
             html_template='<div class="pt-filmstrip" hidden></div>',
-            head=script("stage", "filmstrip"),
+            head=script("plate", "filmstrip"),
             js_on_load=call("pentimentoPage.filmstrip", stage),
             apply_default_css=False,
         )

@@ -31,7 +31,7 @@ def grid(key: str, empty: str, size: int) -> Stage:
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-stage pt-grid" data-phase="empty"></div>',
-        head=script("stage", "filmstrip", "words", "grid"),
+        head=script("plate", "filmstrip", "words", "grid"),
         js_on_load=call(
             "pentimentoPage.grid", {"stage": key, "empty": empty, "size": size}, _EVENTS
         ),
@@ -63,6 +63,7 @@ def compared(event: Finished) -> dict[str, Any]:
     seed = f"seed {event.seeds[0]} · " if event.before is None else ""
     return {
         "pictures": pictures,
+        "size": list(size),
         "before": served(event.before) if event.before else None,
         "caption": f"{seed}{event.seconds:.1f} s",
         "text": " ".join(filter(None, [_faithfulness(notes), remarks(event)])),

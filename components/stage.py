@@ -117,7 +117,7 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-stage" data-phase="empty"></div>',
-        head=script("stage", "filmstrip"),
+        head=script("plate", "stage", "filmstrip"),
         js_on_load=call(
             "pentimentoPage.stage",
             {"stage": key, "empty": empty, "size": size, "judged": judged},

@@ -48,7 +48,7 @@ def chips(box: str, vocabulary: Mapping[str, Sequence[str]], others: str = "") -
         [{"name": name, "words": list(words)} for name, words in vocabulary.items()],
         elem_classes="pm-host",
         html_template='<div class="pt-chips"></div>',
-        head=script("stage", "page"),
+        head=script("plate", "page"),
         js_on_load="window.pentimentoPage.chips(element, {props, watch})",
         apply_default_css=False,
         box=box,

@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
     from pipelines.core.bundle import Bundle
+    from pipelines.core.local_blend import LocalBlend
     from pipelines.core.sampling import drain
-    from pipelines.prompt_to_prompt import (
-        LocalBlend,
-        PromptEdit,
-        PromptToPrompt,
-        prompt_to_prompt,
-    )
+    from pipelines.prompt_to_prompt import PromptEdit, PromptToPrompt, prompt_to_prompt
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
@@ -44,7 +40,7 @@ _HOMES = {
     "Blended": "pipelines.blended",
     "Bundle": "pipelines.core.bundle",
     "Edit": "pipelines.request",
-    "LocalBlend": "pipelines.prompt_to_prompt",
+    "LocalBlend": "pipelines.core.local_blend",
     "PromptEdit": "pipelines.prompt_to_prompt",
     "PromptToPrompt": "pipelines.prompt_to_prompt",
     "Request": "pipelines.request",

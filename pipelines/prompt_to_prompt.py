@@ -7,10 +7,10 @@
         x = x_s + B (x - x_s)                local blend: only where the chosen words look
 
 Words swapped, added or weighed: Edit as in section 3, folded as core/attention.py explains. Local
-blend as in section 3.2, in the form of the authors' later code (a start, words to leave out). A
-given picture becomes a source by DDIM inversion, and stays itself by direct inversion (Ju et al.,
-arXiv:2310.01506: its row is put back on the recorded way after each step), by negative-prompt
-inversion (Miyake et al., arXiv:2305.16807) or by null-text inversion (core/inversion.py).
+blend as in section 3.2 (core/local_blend.py). A given picture becomes a source by DDIM inversion,
+and stays itself by direct inversion (Ju et al., arXiv:2310.01506: its row is put back on the
+recorded way after each step), by negative-prompt inversion (Miyake et al., arXiv:2305.16807) or by
+null-text inversion (core/inversion.py).
 
 Where we depart from the official code: words are found by their letters, so "squirrel," is a
 squirrel; each edit has its own words to blend; a swap of words with different numbers of tokens
@@ -19,21 +19,31 @@ keeps the words behind it aligned (core/alignment.py).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Annotated, Any, cast
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pipelines.core import attention, maps, masks, noise, preview, sizes, solvers, tokens
+from pipelines.core import (
+    attention,
+    local_blend,
+    maps,
+    masks,
+    noise,
+    preview,
+    sizes,
+    solvers,
+    tokens,
+)
 from pipelines.core.alignment import Alignment, align
 from pipelines.core.attention import Control, Watch
 from pipelines.core.bundle import Bundle, Conditioning
 from pipelines.core.difference import between, psnr
 from pipelines.core.guidance import guided
 from pipelines.core.inversion import Asked, Inversions, inverted
+from pipelines.core.local_blend import LocalBlend
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
 from pipelines.request import Choice, Edit, Picture, Range, Request, Words
 
@@ -45,33 +55,14 @@ INVERSIONS = {
     "negative-prompt": "negative prompt: light, follows the picture loosely",
     "null-text": "null text: slow, tuned to the picture",
 }
+LAYOUTS = {
+    "1": "all of it",
+    "2": "1/2 of the latent’s sides, and coarser",
+    "4": "1/4 of the latent’s sides, and coarser",
+    "8": "1/8 of the latent’s sides, and coarser",
+}
 
 Window = float | tuple[float, float]  # the share of the steps at which it ends, or begins and ends
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalBlend:
-    """Words whose place in the picture may change; everything else stays as in the source."""
-
-    source: tuple[str, ...] = ()  # of the source's prompt
-    target: tuple[str, ...] = ()  # of the edit's prompt
-    subtract: tuple[str, ...] = ()  # of either: their place stays in any case
-    threshold: float = 0.3  # where a map reaches this share of its maximum, the word is
-    subtract_threshold: float = 0.3
-    start_blend: float = 0.2  # the share of the steps before it begins
-
-    def __post_init__(self) -> None:
-        for name in ("source", "target", "subtract"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
-        if not self.source and not self.target:
-            raise ValueError("A local blend needs a word whose place may change.")
-        for name, label in (
-            ("threshold", "The local blend's threshold"),
-            ("subtract_threshold", "The local blend's threshold of words left out"),
-            ("start_blend", "The local blend's start"),
-        ):
-            Range(0.0, 1.0, 0.05, label).check(getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,9 +80,9 @@ class PromptEdit:
     self_replace_steps: Annotated[
         Window, Range(0.0, 1.0, 0.05, "Layout", "How long the source's layout is kept.")
     ] = 0.4
-    self_replace_reduction: Annotated[
-        int, Choice({"1": "all", "2": "1/2", "4": "1/4", "8": "1/8"}, "Layout from")
-    ] = 2  # the layout is kept where attention has the latent's sides / this, and coarser
+    self_replace_reduction: Annotated[int, Choice(LAYOUTS, "Detail of the layout")] = (
+        2  # the layout is kept where attention has the latent's sides / this, and coarser
+    )
     weights: Mapping[str, float] = field(default_factory=dict)  # word → strength, 1 is unchanged
     local_blend: LocalBlend | None = None
     mask_image: Annotated[
@@ -106,7 +97,8 @@ class PromptEdit:
         _interval(self.self_replace_steps, "Layout")
         if self.self_replace_reduction not in (1, 2, 4, 8):
             raise ValueError(
-                f"Layout from must be 1, 2, 4 or 8, not {self.self_replace_reduction!r:.40}."
+                "Detail of the layout must be 1, 2, 4 or 8, "
+                f"not {self.self_replace_reduction!r:.40}."
             )
         for word, weight in self.weights.items():
             Range(-10.0, 10.0, 0.1, f"The strength of “{word:.40}”").check(weight)
@@ -190,11 +182,12 @@ def prompt_to_prompt(
     shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
     alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
     control = _control(bundle, request, alignments)
-    blend = _blend_watch(bundle, request, shape)
-    look = _word_watch(bundle, prompts, shape) if request.attention else None
+    blends = [(each.prompt, each.local_blend) for each in request.edits]
+    blend = local_blend.watch(bundle, request.prompt, blends, shape)
+    look = maps.watch(bundle, prompts, shape) if request.attention else None
 
     held = given is not None and request.inversion == "direct"
-    drawn = [_resized(each.mask_image, size) for each in request.edits]
+    drawn = [_mask(each.mask_image, size, given is None) for each in request.edits]
     cells = [None if each is None else masks.cells(each, *shape[1:]) for each in drawn]
     kept = held or blend is not None or any(each is not None for each in drawn)
     generators = noise.generators([request.seed] * len(prompts))  # one seed, in every step too
@@ -256,7 +249,7 @@ def prompt_to_prompt(
     if look is not None:
         pages = maps.atlas(look.steps)
         views |= {f"attention/{row}": page for row, page in enumerate(pages)}
-        notes["attention"] = _legend(bundle, prompts, look)
+        notes["attention"] = maps.legend(bundle, prompts, look)
     return Edit(pictures, [request.seed] * len(prompts), notes, views)
 
 
@@ -267,16 +260,17 @@ def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Align
     weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
     places = torch.zeros(steps, len(alignments), dtype=torch.bool)
     for i, edit in enumerate(request.edits):
+        named = partial(tokens.named, bundle, edit.prompt, whose=f"edit {i + 1}")
         given = edit.cross_replace_steps
         by_word = given if isinstance(given, Mapping) else {EVERY_WORD: given}
         for word, share in {EVERY_WORD: (0.0, 1.0), **by_word}.items():
             start, end = _interval(share, "Words bind")
             begin, stop = int(start * (steps + 1)), int(end * (steps + 1))
-            at = slice(None) if word == EVERY_WORD else _found(bundle, edit.prompt, word, i)
+            at = slice(None) if word == EVERY_WORD else named(word)
             window[:, i, at] = 0
             window[begin:stop, i, at] = 1
         for word, strength in edit.weights.items():
-            weight[i, _found(bundle, edit.prompt, word, i)] = strength
+            weight[i, named(word)] = strength
         start, end = _interval(edit.self_replace_steps, "Layout")
         places[int(start * steps) : int(end * steps), i] = True
     window = window[:steps]
@@ -290,52 +284,6 @@ def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Align
         places=places.tolist(),
         coarse=[each.self_replace_reduction for each in request.edits],
     )
-
-
-def _found(bundle: Bundle, prompt: str, word: str, edit: int) -> list[int]:
-    """The tokens of a word that an edit names."""
-    positions = tokens.find(bundle, prompt, word)
-    if positions is None:
-        raise ValueError(
-            f"“{word:.40}” is not among the words of edit {edit + 1}, “{prompt:.80}”; "
-            "name a word as it stands there."
-        )
-    return list(positions)
-
-
-def _blend_watch(bundle: Bundle, request: PromptToPrompt, shape: Sequence[int]) -> Watch | None:
-    """Looks at what the local blends name: for edit i in column 2i, to leave out in 2i + 1."""
-    if not any(each.local_blend for each in request.edits):
-        return None
-    rows = len(request.edits) + 1
-    columns = torch.zeros(rows, tokens.length(bundle), 2 * len(request.edits))
-    for i, edit in enumerate(request.edits):
-        if (blend := edit.local_blend) is None:
-            continue
-        for word in blend.source:
-            if (positions := tokens.find(bundle, request.prompt, word)) is None:
-                raise ValueError(
-                    f"“{word:.40}” is not among the words of the source, “{request.prompt:.80}”; "
-                    "name a word as it stands there."
-                )
-            columns[0, list(positions), 2 * i] = 1
-        for word in blend.target:
-            columns[i + 1, _found(bundle, edit.prompt, word, i), 2 * i] = 1
-        for word in blend.subtract:
-            in_source = tokens.find(bundle, request.prompt, word)
-            columns[0, list(in_source or ()), 2 * i + 1] = 1
-            if in_source is None or tokens.find(bundle, edit.prompt, word) is not None:
-                columns[i + 1, _found(bundle, edit.prompt, word, i), 2 * i + 1] = 1
-    return Watch(columns.to(bundle.device), (attention.readable(bundle.unet, shape),))
-
-
-def _word_watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
-    """Looks at every word of every prompt, where the network has the halves and quarters."""
-    columns = [tokens.columns(bundle, tokens.words(bundle, each)) for each in prompts]
-    most = max(1, *(each.shape[-1] for each in columns))
-    padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
-    there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
-    return Watch(torch.cat(padded), sorted(there) or [attention.readable(bundle.unet, shape)])
 
 
 def _predict(
@@ -362,7 +310,7 @@ class _Kept:
     """What of the source stays in the targets after a step, as a `revise`."""
 
     way: Sequence[Tensor]  # the source row's recorded way; empty where it goes freely
-    watch: Watch | None  # as of _blend_watch
+    watch: Watch | None  # as of local_blend.watch
     blends: Sequence[LocalBlend | None]  # [E]
     cells: Sequence[Tensor | None]  # [E] drawn masks, [1, 1, h, w]
 
@@ -372,21 +320,13 @@ class _Kept:
             source = self.way[-1 - moment.index].to(x)
         for i, (blend, cells) in enumerate(zip(self.blends, self.cells, strict=True)):
             if blend is not None and moment.index > int(blend.start_blend * moment.total):
-                targets[i] = torch.where(self._region(i, blend, x), targets[i], source)
+                assert self.watch is not None  # it was made because there is a blend
+                inside = local_blend.region(self.watch, i, blend, x.shape[-2:])
+                targets[i] = torch.where(inside, targets[i], source)
             if cells is not None:
                 mask = cells.to(x)
                 targets[i] = mask * targets[i] + (1 - mask) * source
         return torch.cat([source, *targets])
-
-    def _region(self, i: int, blend: LocalBlend, x: Tensor) -> Tensor:
-        """Where the words are, in the source or in the target, [h, w]."""
-        assert self.watch is not None  # it was made because there is a blend
-        mean, size = self.watch.mean()[[0, i + 1]], x.shape[-2:]
-        inside = maps.region(mean[:, 2 * i], size, blend.threshold).any(0)
-        if not blend.subtract:
-            return inside
-        left_out = maps.region(mean[:, 2 * i + 1], size, blend.subtract_threshold, pooled=False)
-        return inside & ~left_out.any(0)
 
 
 def _stacked(each: Sequence[Conditioning]) -> Conditioning:
@@ -398,8 +338,16 @@ def _rows(words: Conditioning, rows: list[int]) -> Conditioning:
     return Conditioning(words.tokens[rows], pooled, None if words.ids is None else words.ids[rows])
 
 
-def _resized(mask: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
-    return None if mask is None else mask.resize(size, Image.Resampling.BOX)
+def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Image.Image | None:
+    """A drawn mask at the size of the pictures; for a given one, the request has compared them."""
+    if mask is None:
+        return None
+    if by_seed and mask.width * size[1] != mask.height * size[0]:
+        raise ValueError(
+            f"A mask is {mask.width}×{mask.height} pixels and the seed draws pictures of "
+            f"{size[0]}×{size[1]}; they must be of one shape."
+        )
+    return mask.resize(size, Image.Resampling.BOX)
 
 
 def _notes(
@@ -455,17 +403,4 @@ def _faithfulness(
         "inversion": request.inversion,
         "reconstruction_psnr": psnr(guide, drawn),
         "ceiling_psnr": psnr(guide, ceiling),
-    }
-
-
-def _legend(bundle: Bundle, prompts: Sequence[str], look: Watch) -> dict[str, Any]:
-    """What stands where in the atlases of words."""
-    mean = look.mean()
-    words = [[word.text for word in tokens.words(bundle, each)] for each in prompts]
-    peaks = mean.amax((2, 3)).tolist()
-    return {
-        "words": words,
-        "size": [mean.shape[-1], mean.shape[-2]],
-        "steps": len(look.steps),
-        "peaks": [row[: len(its)] for row, its in zip(peaks, words, strict=True)],
     }

@@ -12,6 +12,7 @@ from components.tabs.paint import paint
 from components.tabs.replace import replace
 from pipelines.blended import Blended, blended
 from pipelines.core.inversion import Inversions
+from pipelines.core.local_blend import LocalBlend
 from pipelines.prompt_to_prompt import MAX_EDITS, PromptEdit, PromptToPrompt, prompt_to_prompt
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
@@ -81,4 +82,4 @@ def _compare(model: ModelFacts, desk: Desk) -> Tab:
         stop=desk.stop,
         check_words=desk.check_words,
     )
-    return compare(PromptToPrompt, PromptEdit, MAX_EDITS, model, actions)
+    return compare(PromptToPrompt, PromptEdit, LocalBlend, MAX_EDITS, model, actions)

@@ -6,7 +6,8 @@ from typing import Any
 from PIL import Image
 
 from components.edits import Row, read
-from pipelines.prompt_to_prompt import LocalBlend, PromptEdit
+from pipelines.core.local_blend import LocalBlend
+from pipelines.prompt_to_prompt import PromptEdit
 from studio import inputs
 from studio.sketches import Guide
 

@@ -178,14 +178,16 @@ def compare_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
         """Draw a source and edits of its words side by side (Prompt-to-Prompt).
 
         The pictures are the source and then each edit. An edit is a dictionary with its own
-        prompt and, where wanted, cross_replace_steps, self_replace_steps, self_replace_reduction,
-        weights (word: strength) and local_blend (source, target: words; threshold, start_blend).
+        prompt and, where wanted, cross_replace_steps (an end, [start, end], or either by word),
+        self_replace_steps (an end or [start, end]), self_replace_reduction, weights (word:
+        strength) and local_blend (source, target, subtract: words; threshold, subtract_threshold,
+        start_blend).
 
         Parameters:
             prompt: what the source shows
             edits: up to 8, such as {"prompt": "a blue house", "weights": {"blue": 1.5}}
             image: the source, described by prompt; drawn from the seed if none is given
-            mask_image: white where the edits may change the image; everywhere if none is given
+            mask_image: white where the edits may change the source; everywhere if none is given
             negative_prompt: what no picture should show
             num_inference_steps: steps of the whole way from noise to picture
             guidance_scale: how strictly the words are followed
@@ -269,9 +271,7 @@ def _file(path: Path) -> Told:
 def _guide_if_given(image: object, mask_image: object) -> Guide:
     if image is not None:
         return _guide(image, mask_image)
-    if mask_image is not None:
-        raise ValueError("A mask needs the picture that it lies on; give both, or neither.")
-    return Guide(None, None)
+    return Guide(None, None if mask_image is None else inputs.mask(_received(mask_image)))
 
 
 def _guide(image: object, mask_image: object) -> Guide:

@@ -13,6 +13,7 @@ EVERYTHING: Final = "everything"
 NOTHING: Final = "nothing"  # of the canvas is wanted: the seed draws the picture
 STROKES: Final = "strokes"
 MASK: Final = "mask"
+MASK_ALONE: Final = "mask alone"  # the seed draws the picture that it lies on
 REGION: Final = "region"  # the mask where there is one; the request knows whether it needs one
 
 EMPTY: Final = "Paint something first, or drop a picture on the canvas."
@@ -34,6 +35,8 @@ def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
     """Picture and strokes put together; ValueError with a sentence where nothing is there."""
     if only == NOTHING:
         return Guide(None, None)
+    if only == MASK_ALONE:
+        return Guide(None, _needed(_mask(sketch, (sketch.width, sketch.height))))
     painted = inputs.paint(sketch.strokes) if sketch.strokes else None
     if painted is not None and not painted.getchannel("A").getbbox():
         painted = None
@@ -55,9 +58,7 @@ def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
         return Guide(image, _around(painted.getchannel("A")))
     if only in (MASK, REGION):
         mask = _mask(sketch, image.size)
-        if mask is None and only == MASK:
-            raise ValueError(NO_MASK)
-        return Guide(image, mask)
+        return Guide(image, _needed(mask) if only == MASK else mask)
     if only != EVERYTHING:
         raise ValueError("The picture may change everywhere, around the strokes, or in the mask.")
     return Guide(image, None)
@@ -69,6 +70,12 @@ def _mask(sketch: Sketch, size: tuple[int, int]) -> Image.Image | None:
         return None
     mask = _fit(inputs.mask(sketch.mask), size, "mask")
     return mask if mask.getbbox() else None
+
+
+def _needed(mask: Image.Image | None) -> Image.Image:
+    if mask is None:
+        raise ValueError(NO_MASK)
+    return mask
 
 
 def given(image: Image.Image, mask: Image.Image | None) -> Guide:

@@ -72,9 +72,9 @@ class Compare:
         """Run the source and all edits."""
         values = self.form.values(sent)
         number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
-        given = values.pop("source") == "picture"
-        values |= {"seed": number, "only": "region" if given else "nothing"}
-        values |= {"edits": sent[self.edits.component]}
+        given, within = values.pop("source") == "picture", values.pop("within")
+        only = "region" if given else "mask alone" if within else "nothing"
+        values |= {"seed": number, "only": only, "edits": sent[self.edits.component]}
         job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
         return job, {self.seed.number: number, self.seed.used: number}
 
@@ -84,6 +84,14 @@ class Compare:
         picture = cached(Path(result.path))
         shown = self.canvas.show(picture=picture, keep=[])
         return {self.canvas.component: shown, **self.settle(result.words)}
+
+    def mask(self, results: list[Result]) -> Update:
+        """The source lies on the canvas, to be masked; its seed and words draw it again."""
+        source = result_at(results, 0)
+        shown = self.canvas.show(picture=cached(Path(source.path)), keep=["mask"])
+        again = {"source": "seed", "within": True, "prompt": source.words}
+        again |= {"seed": source.seed, "lock": True}
+        return {self.canvas.component: shown, **self.form.fill(again)}
 
     def check(self, sent: object) -> str:
         """The first sentence about words of the rows that the model will not hear."""
@@ -99,7 +107,7 @@ class Compare:
         """Everything as the example was made; what it does not name is as it was at first."""
         update: Update = {
             self.edits.component: self.edits.show(example["edits"]),
-            **self.form.fill({**self.defaults, "source": "seed", **example}),
+            **self.form.fill({**self.defaults, "source": "seed", "within": False, **example}),
             self.seed.used: None,  # the example's seed is to run, even if another had the same
         }
         if example.get("picture"):
@@ -111,6 +119,7 @@ class Compare:
 def compare(
     request_type: type[Request],
     edit_type: type[Any],
+    blend_type: type[Any],
     most: int,
     model: ModelFacts,
     actions: Actions,
@@ -123,6 +132,12 @@ def compare(
             source = gr.Radio(
                 list(SOURCES.items()), value="seed", label="Source", elem_classes="pt-only"
             )
+            within = gr.Checkbox(
+                False,
+                label="Edits change only inside the mask",
+                info="Paint it over the source. Its seed is kept.",
+                elem_classes="pt-within",
+            )
             with gr.Column(elem_classes="pt-given"):
                 paper = canvas(
                     key=KEY,
@@ -131,12 +146,13 @@ def compare(
                     hint=HINT,
                     layer="mask",
                 )
-                inversion = form(request_type, ["inversion"], defaults)
+                with gr.Column(elem_classes="pt-inversion"):
+                    inversion = form(request_type, ["inversion"], defaults)
             given, button = words(KEY, request_type, defaults, actions.check_words, PLACEHOLDER)
             if model.vocabulary:
                 chips(box_of(KEY), model.vocabulary, ".pt-edit textarea")
             heard = notice(f"heard-{KEY}-edits")
-            changes = edits(KEY, edit_type, most)
+            changes = edits(KEY, edit_type, blend_type, most)
             attention = gr.Checkbox(
                 False,
                 label="Maps of words",
@@ -149,19 +165,22 @@ def compare(
             plate = grid(KEY, EMPTY, model.size)
             with plate.onward:
                 start_from = gr.Button("Start from this picture", size="md", min_width=0)
+                masking = gr.Button(
+                    "Mask the source", size="md", min_width=0, elem_classes="pt-masking"
+                )
     with button:
         action = run(KEY, plate, actions)
-    own = Form({"source": source, "attention": attention})
+    own = Form({"source": source, "within": within, "attention": attention})
     fields = own | given | inversion | rest | chance.form
     tab = Compare(paper, fields, changes, chance, action, defaults, actions)
     with shelf:
         filled = [paper.component, changes.component, chance.used, *fields.widgets.values()]
         examples(model.examples.get(KEY, ()), tab.fill, filled)
-    _wire(tab, heard, start_from)
+    _wire(tab, heard, start_from, masking)
     return tab
 
 
-def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button) -> None:
+def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button, masking: gr.Button) -> None:
     paper, rows, widgets = tab.canvas, tab.edits, tab.form.widgets
     inputs: set[Component] = {paper.component, rows.component, tab.seed.used, *widgets.values()}
     tab.run.on(
@@ -175,5 +194,12 @@ def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button) -> None:
         tab.start_from,
         [tab.stage.results, tab.stage.chosen],
         [paper.component, *tab.settled],
+        **AT_ONCE,
+    )
+    drawn = ("source", "within", "prompt", "seed", "lock")
+    masking.click(
+        tab.mask,
+        tab.stage.results,
+        [paper.component, *(widgets[name] for name in drawn)],
         **AT_ONCE,
     )

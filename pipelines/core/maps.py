@@ -1,12 +1,17 @@
 """Maps of words: as the mask of a local blend, and as pictures for a page."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+
+from pipelines.core import attention, tokens
+from pipelines.core.attention import Watch
+from pipelines.core.bundle import Bundle
 
 
 def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool = True) -> Tensor:
@@ -20,6 +25,15 @@ def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool 
         wide = F.max_pool2d(wide, 3, stride=1, padding=1)
     wide = F.interpolate(wide, size=(size[0], size[1]))[:, 0]
     return wide / wide.amax((1, 2), keepdim=True) > threshold
+
+
+def watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
+    """Looks at every word of every prompt, where the network has the halves and quarters."""
+    columns = [tokens.columns(bundle, tokens.words(bundle, each)) for each in prompts]
+    most = max(1, *(each.shape[-1] for each in columns))
+    padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
+    there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
+    return Watch(torch.cat(padded), sorted(there) or [attention.readable(bundle.unet, shape)])
 
 
 def atlas(steps: Sequence[Tensor]) -> list[Image.Image]:
@@ -43,3 +57,16 @@ def cell(atlas: Image.Image, size: tuple[int, int], word: int, step: int = 0) ->
     width, height = size
     left, top = word * width, step * height
     return atlas.crop((left, top, left + width, top + height))
+
+
+def legend(bundle: Bundle, prompts: Sequence[str], watch: Watch) -> dict[str, Any]:
+    """What stands where in the atlases of what `watch` saw."""
+    mean = watch.mean()
+    words = [[word.text for word in tokens.words(bundle, each)] for each in prompts]
+    peaks = mean.amax((2, 3)).tolist()
+    return {
+        "words": words,
+        "size": [mean.shape[-1], mean.shape[-2]],
+        "steps": len(watch.steps),
+        "peaks": [row[: len(its)] for row, its in zip(peaks, words, strict=True)],
+    }

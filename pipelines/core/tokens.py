@@ -64,6 +64,17 @@ def find(bundle: Bundle, text: str, sought: str) -> tuple[int, ...] | None:
     return tuple(i for at in starts for word in there[at:][: len(wanted)] for i in word.positions)
 
 
+def named(bundle: Bundle, text: str, sought: str, whose: str) -> list[int]:
+    """The tokens of a word as in `find`; ValueError where it is not in the text, `whose` it is."""
+    positions = find(bundle, text, sought)
+    if positions is None:
+        raise ValueError(
+            f"“{sought:.40}” is not among the words of {whose}, “{text:.80}”; "
+            "name a word as it stands there."
+        )
+    return list(positions)
+
+
 def columns(bundle: Bundle, groups: Sequence[Word]) -> Tensor:
     """[1, length, words]: 1 where a token belongs to a word; what `attention.Watch` looks at."""
     picked = torch.zeros(1, length(bundle), len(groups), device=bundle.device)

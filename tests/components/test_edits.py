@@ -10,8 +10,8 @@ from components.edits import UNREADABLE, read
 def test_rows_come_through_as_they_were_written() -> None:
     row = {
         "prompt": "a blue house",
-        "self_replace_steps": 0.5,
-        "cross_replace_steps": {"default_": 0.8, "blue": 0.2},
+        "self_replace_steps": [0.1, 0.5],
+        "cross_replace_steps": {"default_": 0.8, "blue": [0.2, 0.4]},
         "weights": {"blue": -1.5},
         "local_blend": {"source": "house", "target": ["house"], "threshold": 0.4},
     }

@@ -42,13 +42,16 @@ def changed(finished: Finished, **fields: Any) -> Finished:
 
 
 def test_every_picture_has_its_words_and_every_edit_its_figures(finished: Finished) -> None:
-    source, first, second = compared(finished)["pictures"]
+    told = compared(finished)
+    with Image.open(finished.images[0]) as picture:
+        assert told["size"] == list(picture.size)
+    source, first, second = told["pictures"]
     assert (source["title"], source["words"], source["figure"]) == ("Source", "a house", "")
     assert (first["title"], first["words"]) == ("Edit 1", "a tower")
     assert first["figure"] == "25 % changed, at the top left." and first["said"] == "Replaced."
     assert second["figure"] == "Nothing changed that can be seen."
-    for number, told in enumerate((source, first, second)):
-        file = Path(told["file"]["path"])
+    for number, each in enumerate((source, first, second)):
+        file = Path(each["file"]["path"])
         assert file.name == f"pentimento-edit-7-{number + 1}.png"
         assert file.read_bytes() == finished.images[number].read_bytes()
 

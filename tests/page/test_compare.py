@@ -1,5 +1,7 @@
 """Comparing from end to end: the real studio and its own model, in a browser."""
 
+import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,12 @@ from tests.page.painter import Painter
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 
 SOURCE = "a red house on a meadow by day"
+
+PIXELS = """selector => {
+  const layer = document.querySelector(selector);
+  const { data } = layer.getContext("2d").getImageData(0, 0, layer.width, layer.height);
+  return [...data.filter((_, i) => i % 4 < 3)];
+}"""
 
 
 class Comparer(Painter):
@@ -43,6 +51,15 @@ class Comparer(Painter):
         return marked.evaluate_all(
             "all => all.map(each => (each.tagName === 'DEL' ? '-' : '+') + each.textContent)"
         )
+
+    def asked(self) -> Any:
+        """What the method was asked for, as the source's file tells it."""
+        address = self.cells.nth(0).locator(".pt-now").evaluate("node => node.src")
+        told = Image.open(io.BytesIO(self.page.request.get(address).body())).info["pentimento"]
+        return json.loads(told)["request"]
+
+    def pull(self, slider: str, value: float) -> None:
+        self.room.get_by_role("slider", name=slider, exact=True).fill(str(value))
 
     def steps(self, number: int) -> None:
         self.more()
@@ -115,6 +132,93 @@ def test_an_edit_of_unknown_words_is_told_at_once(comparer: Comparer) -> None:
     comparer.reword(0, "a red zeppelin")
     notice = comparer.page.locator("#heard-compare-edits p")
     notice.filter(has_text="Edit 1: 1 word is unknown to this model: zeppelin.").wait_for()
+
+
+def test_all_that_an_edit_has_is_set_in_its_row(comparer: Comparer) -> None:
+    comparer.write(SOURCE)
+    comparer.reword(0, "a blue house on a meadow by day")
+    row = comparer.rows.nth(0)
+    row.get_by_role("button", name="blue, swapped for red").click()
+    comparer.pull("Strength of blue", 1.5)
+    comparer.pull("blue binds until", 0.4)
+    comparer.pull("blue binds from", 0.1)
+    row.locator("summary").click()
+    comparer.pull("Words bind from", 0.2)
+    comparer.pull("Layout from", 0.5)
+    assert "0.50–0.50" in row.locator(".pt-slider-name", has_text="Layout").first.inner_text()
+    comparer.pull("Layout", 0.3)  # both ends were pulled along
+    for line, word in (("in the source", "house"), ("but never at", "meadow")):
+        row.get_by_role("group", name=line).get_by_role("button", name=word).click()
+    comparer.pull("Threshold", 0.4)
+    comparer.pull("Threshold to leave out", 0.6)
+    comparer.pull("Blend from", 0.0)
+    row.get_by_label("Detail of the layout").select_option("1/4 of the latent’s sides, and coarser")
+    comparer.steps(1)
+    comparer.run.click()
+    comparer.until("done")
+    (edit,) = comparer.asked()["edits"]
+    expected = {
+        "prompt": "a blue house on a meadow by day",
+        "cross_replace_steps": {"default_": [0.2, 0.8], "blue": [0.1, 0.4]},
+        "self_replace_steps": [0.3, 0.3],
+        "self_replace_reduction": 4,
+        "weights": {"blue": 1.5},
+        "local_blend": {
+            "source": ["house"],
+            "target": [],
+            "subtract": ["meadow"],
+            "threshold": 0.4,
+            "subtract_threshold": 0.6,
+            "start_blend": 0,
+        },
+        "mask_image": None,
+    }
+    assert edit == expected
+    comparer.reload()
+    row.get_by_role("button", name="blue, swapped for red, strength 1.5, binds 0.10–0.40").click()
+    row.get_by_role("button", name="As the other words").click()
+    row.get_by_role("button", name="blue, swapped for red", exact=True).wait_for()
+    assert "0.20–0.80" in row.locator(".pt-slider-name", has_text="Words bind").inner_text()
+
+
+def test_edits_of_what_a_seed_draws_stay_inside_a_mask(comparer: Comparer) -> None:
+    comparer.write(SOURCE)
+    comparer.reword(0, "a red house on a meadow at night")
+    comparer.steps(2)
+    comparer.run.click()
+    comparer.until("done")
+    source = comparer.picture(".pt-cell >> nth=0 >> .pt-now")
+    comparer.press("Mask the source")
+    comparer.page.wait_for_selector("#canvas-compare .pm-canvas:not([data-empty=true])")
+    comparer.paint([((0.1, 0.3), (0.3, 0.3))])
+    comparer.run.click()
+    comparer.until("waiting", "running")
+    comparer.until("done")
+    again, edit = (
+        np.asarray(comparer.picture(f".pt-cell >> nth={n} >> .pt-now"), int) for n in range(2)
+    )
+    assert np.array_equal(np.asarray(source), again), "the same seed draws the same source"
+    changed = np.abs(again - edit).max(-1) > 0
+    assert changed[:, :128].any() and not changed[:, 128:].any()
+    comparer.room.get_by_label("Edits change only inside the mask").uncheck()
+    assert not comparer.canvas.is_visible(), "there is nothing to paint on any more"
+
+
+def test_after_a_reload_a_result_goes_on_in_another_tab(comparer: Comparer) -> None:
+    comparer.write(SOURCE)
+    comparer.reword(0, "a blue house on a meadow by day")
+    comparer.steps(1)
+    comparer.run.click()
+    comparer.until("done")
+    comparer.reload()
+    comparer.until("done")
+    edit = comparer.cells.nth(1).locator(".pt-picture")
+    edit.click()
+    expected = np.asarray(comparer.picture(".pt-cell >> nth=1 >> .pt-now"))
+    comparer.press("Replace in this result")
+    comparer.page.wait_for_selector("#canvas-replace .pm-canvas:not([data-empty=true])")
+    shown = comparer.page.evaluate(PIXELS, "#canvas-replace .pm-picture")
+    assert np.array_equal(np.asarray(shown, np.uint8).reshape(expected.shape), expected)
 
 
 def test_a_given_picture_stays_itself(comparer: Comparer, tmp_path: Any) -> None:

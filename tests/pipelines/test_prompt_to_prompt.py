@@ -241,6 +241,9 @@ def test_outside_a_drawn_mask_an_edit_is_its_source(small: Bundle) -> None:
     source, after = (np.asarray(each) for each in edit.images)
     assert (source[:, 16:] == after[:, 16:]).all()
     assert (source[:, :16] != after[:, :16]).any()
+    wide = PromptEdit(prompt="a dog, by", mask_image=mask.crop((0, 0, 32, 16)))
+    with pytest.raises(ValueError, match=r"32×16 .* of 32×32; they must be of one shape\.$"):
+        next(prompt_to_prompt(small, ask(wide)))
 
 
 def test_a_blend_everywhere_or_nowhere(small: Bundle) -> None:

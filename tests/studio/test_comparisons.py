@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipelines.prompt_to_prompt import LocalBlend, PromptToPrompt
+from pipelines.core.local_blend import LocalBlend
+from pipelines.prompt_to_prompt import PromptToPrompt
 from studio import recipes
 from studio.comparisons import gathered
 from studio.sketches import Guide
@@ -42,7 +43,7 @@ def test_a_mask_on_the_picture_holds_for_every_edit() -> None:
         ([{"prompt": "a"}, {"prompt": "b", "self_replace_steps": 2}], "Edit 2: Layout must lie"),
         ([{"prompt": "a", "weights": {"a": 99}}], "Edit 1: The strength of “a” must lie"),
         ([{"prompt": "a", "weights": {"a": "x"}}], "Edit 1: The strength of “a” must be a number"),
-        ([{"prompt": "a", "self_replace_reduction": 3}], "Edit 1: Layout from must be"),
+        ([{"prompt": "a", "self_replace_reduction": 3}], "Edit 1: Detail of the layout must be"),
         ([{"prompt": "a", "self_replace_steps": [0.5]}], "Edit 1: Layout must be a number"),
         ([{"prompt": "a", "local_blend": {}}], "Edit 1: A local blend needs a word"),
         ([{"prompt": "x" * 2001}], "The words of edit 1: 2001 characters are too many"),

@@ -89,6 +89,16 @@ def test_a_mask_is_used_only_when_asked_for(put: Put) -> None:
     assert guide(sketch(picture, mask=mask)).mask is None
 
 
+def test_a_mask_alone_lies_on_what_the_seed_draws(put: Put) -> None:
+    picture, mask = put("p", Image.new("RGB", SIZE)), put("m", Image.new("L", SIZE, 200))
+    for made in (
+        guide(sketch(picture, mask=mask), "mask alone"),
+        guide(sketch(mask=mask), "mask alone"),
+    ):
+        assert made.image is None and made.mask is not None
+        assert made.mask.size == SIZE and made.mask.getpixel((0, 0)) == 200
+
+
 def test_only_around_the_strokes(put: Put) -> None:
     picture = put("p", Image.new("RGB", SIZE, "blue"))
     made = guide(sketch(picture, put("s", strokes(alpha=40))), "strokes")
@@ -111,13 +121,14 @@ def test_the_reach_around_strokes_grows_with_the_picture(put: Put, width: int) -
 
 
 @pytest.mark.parametrize(
-    ("only", "sentence"), [("strokes", NO_STROKES), ("mask", NO_MASK), ("sky", "may change")]
+    ("only", "sentence"),
+    [("strokes", NO_STROKES), ("mask", NO_MASK), ("mask alone", NO_MASK), ("sky", "may change")],
 )
 def test_what_is_missing_is_named(put: Put, only: str, sentence: str) -> None:
     picture = put("p", Image.new("RGB", SIZE))
     with pytest.raises(ValueError, match=sentence[:30]):
         guide(sketch(picture), only)
-    if only == "mask":
+    if only.startswith("mask"):
         black = put("m", Image.new("L", SIZE, 0))
         with pytest.raises(ValueError, match=sentence[:30]):
             guide(sketch(picture, mask=black), only)
