@@ -30,7 +30,8 @@ from torch import Tensor
 from pipelines.core import attention, maps, masks, noise, preview, sizes, solvers, tokens
 from pipelines.core.alignment import Alignment, align
 from pipelines.core.attention import Control, Watch
-from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.bundle import Bundle
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.difference import between, psnr
 from pipelines.core.guidance import guided
 from pipelines.core.inversion import Asked, Inversions, inverted
@@ -189,9 +190,10 @@ def prompt_to_prompt(
     size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
     shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
     alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
-    control = _control(bundle, request, alignments)
-    blend = _blend_watch(bundle, request, shape)
-    look = _word_watch(bundle, prompts, shape) if request.attention else None
+    length = tokens.length(bundle, *prompts)
+    control = _control(bundle, request, alignments, length)
+    blend = _blend_watch(bundle, request, shape, length)
+    look = _word_watch(bundle, prompts, shape, length) if request.attention else None
 
     held = given is not None and request.inversion == "direct"
     drawn = [_resized(each.mask_image, size) for each in request.edits]
@@ -240,7 +242,7 @@ def prompt_to_prompt(
         return {str(i): each for i, each in enumerate(composed(preview.pictures(bundle, clean)))}
 
     parts = [
-        (rows, _predict(bundle, _rows(words, rows), nulls, request.guidance_scale, int(held)))
+        (rows, _predict(bundle, words.at(rows), nulls, request.guidance_scale, int(held)))
         for rows in cut(len(prompts), shape, guided=request.guidance_scale > 1)
     ]
     watches = [each for each in (blend, look) if each is not None]
@@ -260,9 +262,14 @@ def prompt_to_prompt(
     return Edit(pictures, [request.seed] * len(prompts), notes, views)
 
 
-def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment]) -> Control:
-    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S."""
-    steps, length = request.num_inference_steps, tokens.length(bundle)
+def _control(
+    bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment], length: int
+) -> Control:
+    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S.
+
+    Beyond the longer of an edit's two prompts there is nothing to take.
+    """
+    steps = request.num_inference_steps
     window = torch.zeros(steps + 1, len(alignments), length, dtype=torch.float64)  # W
     weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
     places = torch.zeros(steps, len(alignments), dtype=torch.bool)
@@ -280,12 +287,13 @@ def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Align
         start, end = _interval(edit.self_replace_steps, "Layout")
         places[int(start * steps) : int(end * steps), i] = True
     window = window[:steps]
-    new = 1 - torch.stack([each.kept for each in alignments])
+    more = [length - len(each.kept) for each in alignments]
+    new = torch.stack([F.pad(1 - a.kept, (0, n)) for a, n in zip(alignments, more, strict=True)])
     taken = weight * window
     own = 1 - window + taken * new
-    mapper = torch.stack([each.mapper for each in alignments])
+    mappers = [F.pad(a.mapper, (0, n, 0, n)) for a, n in zip(alignments, more, strict=True)]
     return Control(
-        *(each.to(bundle.device, bundle.dtype) for each in (mapper, taken, own)),
+        *(each.to(bundle.device, bundle.dtype) for each in (torch.stack(mappers), taken, own)),
         words=window.any(-1).tolist(),
         places=places.tolist(),
         coarse=[each.self_replace_reduction for each in request.edits],
@@ -303,12 +311,14 @@ def _found(bundle: Bundle, prompt: str, word: str, edit: int) -> list[int]:
     return list(positions)
 
 
-def _blend_watch(bundle: Bundle, request: PromptToPrompt, shape: Sequence[int]) -> Watch | None:
+def _blend_watch(
+    bundle: Bundle, request: PromptToPrompt, shape: Sequence[int], length: int
+) -> Watch | None:
     """Looks at what the local blends name: for edit i in column 2i, to leave out in 2i + 1."""
     if not any(each.local_blend for each in request.edits):
         return None
     rows = len(request.edits) + 1
-    columns = torch.zeros(rows, tokens.length(bundle), 2 * len(request.edits))
+    columns = torch.zeros(rows, length, 2 * len(request.edits))
     for i, edit in enumerate(request.edits):
         if (blend := edit.local_blend) is None:
             continue
@@ -329,9 +339,9 @@ def _blend_watch(bundle: Bundle, request: PromptToPrompt, shape: Sequence[int]) 
     return Watch(columns.to(bundle.device), (attention.readable(bundle.unet, shape),))
 
 
-def _word_watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
+def _word_watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int], length: int) -> Watch:
     """Looks at every word of every prompt, where the network has the halves and quarters."""
-    columns = [tokens.columns(bundle, tokens.words(bundle, each)) for each in prompts]
+    columns = [tokens.columns(bundle, tokens.words(bundle, each), length) for each in prompts]
     most = max(1, *(each.shape[-1] for each in columns))
     padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
     there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
@@ -393,11 +403,6 @@ def _stacked(each: Sequence[Conditioning]) -> Conditioning:
     return reduce(Conditioning.over, each)
 
 
-def _rows(words: Conditioning, rows: list[int]) -> Conditioning:
-    pooled = None if words.pooled is None else words.pooled[rows]
-    return Conditioning(words.tokens[rows], pooled, None if words.ids is None else words.ids[rows])
-
-
 def _resized(mask: Image.Image | None, size: tuple[int, int]) -> Image.Image | None:
     return None if mask is None else mask.resize(size, Image.Resampling.BOX)
 
@@ -413,10 +418,9 @@ def _notes(
         note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
         ran = "ddim"
     texts = [request.prompt, *(each.prompt for each in request.edits), request.negative_prompt]
-    lost = [word for text in texts for word in tokens.lost(bundle, text)]
     edits = [
         {
-            "kind": "reweight" if found.kind == "same" and edit.weights else found.kind,
+            "kind": "reweight" if _weighed(edit, found) else found.kind,
             "said": _said(edit, found),
             **asdict(between(pictures[0], after)),
         }
@@ -426,16 +430,21 @@ def _notes(
         "scheduler": ran,
         "steps": request.num_inference_steps,
         "edits": edits,
-        "unknown_words": tokens.unknown(bundle, " ".join(texts)),
-        "lost_words": list(dict.fromkeys(lost)),
+        "unknown_words": tokens.unknown(bundle, *texts),
         **({"note": note} if note else {}),
     }
 
 
+def _weighed(edit: PromptEdit, found: Alignment) -> bool:
+    """Whether the words are the same and only count otherwise."""
+    return found.kind == "same" and bool(edit.weights or found.weighed)
+
+
 def _said(edit: PromptEdit, found: Alignment) -> str:
     """What was done, in a sentence or two."""
+    same = ", weighed." if _weighed(edit, found) else ", so the same picture."
     said = {
-        "same": "The same words" + (", weighed." if edit.weights else ", so the same picture."),
+        "same": f"The same words{same}",
         "replace": f"Replaced: {found.change}.",
         "refine": f"Refined: {found.change}.",
     }[found.kind]
