@@ -88,7 +88,8 @@
           ? [el("del", { class: "pt-gone", title: kind === "removed" ? "left out" : "swapped" }, old)] : [];
         return [...gone, ...to.map((i) => this.word(words, i, kind, old))];
       }));
-      const same = words.length && parts.every(({ kind }) => kind === "same");
+      const same = words.length && parts.every(({ kind }) => kind === "same")
+        && page.marksOf(this.data.prompt) === page.marksOf(this.rows.text ?? "");
       if (same && !this.heavy(words).length) this.changes.append(el("span", { class: "pt-aside-note" }, "No word differs yet. Change some, or press one to weigh it."));
       if (this.weighed && !words.some((_, i) => page.nameOf(words, i) === this.weighed)) this.weigh(null);
       this.showMore();
