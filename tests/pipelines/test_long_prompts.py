@@ -95,6 +95,31 @@ def test_no_row_hears_how_long_the_others_are(bundle: Bundle, source: str, targe
     near(compare(bundle, source, bound)[1:], rows[2:])
 
 
+@pytest.mark.parametrize("inversion", ["direct", "negative-prompt", "null-text"])
+def test_a_given_pictures_source_does_not_hear_a_longer_edit(
+    inversion: str, bundle: Bundle
+) -> None:
+    image = Image.radial_gradient("L").resize((32, 32)).convert("RGB")
+
+    def rows(*prompts: str) -> Tensor:
+        request = PromptToPrompt(
+            prompt=SHORT,
+            negative_prompt="" if inversion == "negative-prompt" else LONG,
+            edits=tuple(PromptEdit(prompt=each) for each in prompts),
+            num_inference_steps=2,
+            guidance_scale=2.0,
+            image=image,
+            inversion=inversion,
+        )
+        run = prompt_to_prompt(bundle, request)
+        down = [step.latents for step in run if step.phase == "denoising"]
+        return down[-1]
+
+    alone, beside = rows("a dog, by"), rows("a dog, by", LONGEST)
+    near(beside[:2], alone)
+    assert (beside[2] - beside[0]).abs().max() > 1e-3
+
+
 def test_a_word_is_weighed_in_whichever_window_it_is(bundle: Bundle) -> None:
     rows = compare(
         bundle,
