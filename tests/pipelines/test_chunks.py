@@ -38,7 +38,7 @@ def cut(letters: Any) -> Cut:
         ("abcdefghij klmn", ["abcdefghij klmn"]),  # exactly full
         ("abcdefghij klmno", ["abcdefghij", "klmno"]),  # between words
         ("abcdefghi, jkl mno", ["abcdefghi, jkl", "mno"]),  # the comma is too far back
-        ("abcdefghijk, lmn op", ["abcdefghijk,", "lmn op"]),  # after a comma rather than later
+        ("abcdefghijk, l mnop", ["abcdefghijk,", "l mnop"]),  # after a comma rather than later
         ("ab cdefg, hijkl mno", ["ab cdefg, hijkl", "mno"]),
         ("abcdefghijklmnopq", ["abcdefghijklmn", "opq"]),  # one word longer than a window
         ("abcde fghij klmno pqrst uvwxy", ["abcde fghij", "klmno pqrst", "uvwxy"]),
