@@ -123,7 +123,8 @@
           ? [el("del", { class: "pt-gone", title: kind === "removed" ? "left out" : "swapped" }, old)] : [];
         return [...gone, ...to.map((i) => this.button(words, i, kind, old))];
       }));
-      const same = words.length && parts.every(({ kind }) => kind === "same");
+      const same = words.length && parts.every(({ kind }) => kind === "same")
+        && page.marksOf(this.data.prompt) === page.marksOf(this.rows.text ?? "");
       if (same && !this.own(this.data.weights).length) this.changes.append(note("No word differs yet. Change some, or press one to weigh it."));
       if (this.weighed && !namesOf(words).includes(this.weighed)) this.weigh(null);
       this.showMore();

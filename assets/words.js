@@ -1,6 +1,7 @@
 /*
  * Words of a prompt, and what becomes of them in another one. Words are told apart as the studio
- * does it: runs without spaces, less the punctuation around them; upper and lower case are one.
+ * does it: runs without spaces, less the punctuation around them and the marks that say how much
+ * they count; upper and lower case are one.
  */
 (() => {
   "use strict";
@@ -10,7 +11,38 @@
   const INNER = /[\p{L}\p{N}_](?:.*[\p{L}\p{N}_])?/su;
   const fold = (word) => word.toLowerCase();
 
-  page.wordsOf = (text) => text.split(/\s+/).map((run) => run.match(INNER)?.[0]).filter(Boolean);
+  // What says how much words count, read as pipelines/core/emphasis.py does.
+  const W = String.raw`[\p{L}\p{N}_]`;
+  const NUMBER = String.raw`\d+(?:\.\d+)?|\.\d+`;
+  const MARKS = new RegExp([
+    String.raw`\\(?<letter>[\\()\[\]+\-])`,
+    String.raw`(?<open>[(\[])`,
+    String.raw`(?<close>:\s*[+\-]?(?:\d+\.?\d*|\.\d+)\s*\)|\)(?:\++|-+|${NUMBER})(?!${W}|[+\-]|\.\d)|[)\]])`,
+    String.raw`(?<!${W})BREAK(?!${W})`,
+    String.raw`(?<!${W})(?<word>${W}(?:(?:${W}|['’\-])*${W})?)(?:\++|-+)(?!${W}|[+\-])`,
+  ].join("|"), "gu");
+
+  /** The text with blanks in place of its marks. */
+  function plain(text) {
+    const opened = { "(": 0, "[": 0 };
+    return text.replace(MARKS, (mark, ...found) => {
+      const { letter, open, close, word } = found.at(-1);
+      if (letter) return ` ${letter}`;
+      if (word) return word.padEnd(mark.length);
+      if (open) opened[open] += 1;
+      if (close) {
+        const other = close === "]" ? "[" : "(";
+        if (!opened[other]) return mark;
+        opened[other] -= 1;
+      }
+      return " ".repeat(mark.length);
+    });
+  }
+
+  /** The marks alone: texts of the same words and other marks draw other pictures. */
+  page.marksOf = (text) => (text.match(MARKS) ?? []).join(" ");
+
+  page.wordsOf = (text) => plain(text).split(/\s+/).map((run) => run.match(INNER)?.[0]).filter(Boolean);
 
   /** The name of word `index` among `words`: itself, or "tree#2" where it stands several times. */
   page.nameOf = (words, index) => {

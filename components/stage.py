@@ -257,8 +257,6 @@ def remarks(event: Finished) -> str:
     said = []
     if unknown := notes.get("unknown_words"):
         said.append(f"Unknown to this model, so not in the picture: {', '.join(unknown)}.")
-    if lost := notes.get("lost_words"):
-        said.append(f"Beyond the length this model reads: {' '.join(lost)}.")
     if note := notes.get("note"):
         said.append(str(note))
     return " ".join(said)

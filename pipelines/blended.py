@@ -27,7 +27,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pipelines.core import background, crop, masks, noise, outline, preview, sizes, solvers, tokens
+from pipelines.core import (
+    background,
+    crop,
+    emphasis,
+    masks,
+    noise,
+    outline,
+    preview,
+    sizes,
+    solvers,
+    tokens,
+)
 from pipelines.core.bundle import Bundle
 from pipelines.core.crop import Window
 from pipelines.core.guidance import guided
@@ -246,9 +257,7 @@ def _notes(bundle: Bundle, request: Blended) -> dict[str, Any]:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
     return {
         "scheduler": ran,
-        "unknown_words": tokens.unknown(bundle, f"{request.prompt} {request.negative_prompt}"),
-        "lost_words": tokens.lost(bundle, request.prompt)
-        + tokens.lost(bundle, request.negative_prompt),
+        "unknown_words": tokens.unknown(bundle, request.prompt, request.negative_prompt),
         **({"note": note} if note else {}),
     }
 
@@ -267,7 +276,8 @@ def _ranking(
     bundle: Bundle, words: str, pictures: Sequence[Image.Image], mask: Image.Image
 ) -> dict[str, Any]:
     """Rows by their agreement with the words, best first; nothing where nothing can tell."""
-    if bundle.ranker is None or not words.strip():
+    words = emphasis.read(words).text.strip()  # a CLIP would take the marks for words
+    if bundle.ranker is None or not words:
         return {}
     agreement = bundle.ranker.agreement(pictures, mask, words)
     ranking = sorted(range(len(pictures)), key=lambda row: -agreement[row])

@@ -23,6 +23,7 @@ from functools import partial, reduce
 from typing import Annotated, Any, cast
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -39,7 +40,8 @@ from pipelines.core import (
 )
 from pipelines.core.alignment import Alignment, align
 from pipelines.core.attention import Control, Watch
-from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.bundle import Bundle
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.difference import between, psnr
 from pipelines.core.guidance import guided
 from pipelines.core.inversion import Asked, Inversions, inverted
@@ -181,7 +183,8 @@ def prompt_to_prompt(
     size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
     shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
     alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
-    control = _control(bundle, request, alignments)
+    length = tokens.length(bundle, *prompts)
+    control = _control(bundle, request, alignments, length)
     blends = [(each.prompt, each.local_blend) for each in request.edits]
     blend = local_blend.watch(bundle, request.prompt, blends, shape)
     look = maps.watch(bundle, prompts, shape) if request.attention else None
@@ -233,7 +236,7 @@ def prompt_to_prompt(
         return {str(i): each for i, each in enumerate(composed(preview.pictures(bundle, clean)))}
 
     parts = [
-        (rows, _predict(bundle, _rows(words, rows), nulls, request.guidance_scale, int(held)))
+        (rows, _predict(bundle, words.at(rows), nulls, request.guidance_scale, int(held)))
         for rows in cut(len(prompts), shape, guided=request.guidance_scale > 1)
     ]
     watches = [each for each in (blend, look) if each is not None]
@@ -253,9 +256,14 @@ def prompt_to_prompt(
     return Edit(pictures, [request.seed] * len(prompts), notes, views)
 
 
-def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment]) -> Control:
-    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S."""
-    steps, length = request.num_inference_steps, tokens.length(bundle)
+def _control(
+    bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment], length: int
+) -> Control:
+    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S.
+
+    Beyond the longer of an edit's two prompts there is nothing to take.
+    """
+    steps = request.num_inference_steps
     window = torch.zeros(steps + 1, len(alignments), length, dtype=torch.float64)  # W
     weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
     places = torch.zeros(steps, len(alignments), dtype=torch.bool)
@@ -274,12 +282,13 @@ def _control(bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Align
         start, end = _interval(edit.self_replace_steps, "Layout")
         places[int(start * steps) : int(end * steps), i] = True
     window = window[:steps]
-    new = 1 - torch.stack([each.kept for each in alignments])
+    more = [length - len(each.kept) for each in alignments]
+    new = torch.stack([F.pad(1 - a.kept, (0, n)) for a, n in zip(alignments, more, strict=True)])
     taken = weight * window
     own = 1 - window + taken * new
-    mapper = torch.stack([each.mapper for each in alignments])
+    mappers = [F.pad(a.mapper, (0, n, 0, n)) for a, n in zip(alignments, more, strict=True)]
     return Control(
-        *(each.to(bundle.device, bundle.dtype) for each in (mapper, taken, own)),
+        *(each.to(bundle.device, bundle.dtype) for each in (torch.stack(mappers), taken, own)),
         words=window.any(-1).tolist(),
         places=places.tolist(),
         coarse=[each.self_replace_reduction for each in request.edits],
@@ -333,11 +342,6 @@ def _stacked(each: Sequence[Conditioning]) -> Conditioning:
     return reduce(Conditioning.over, each)
 
 
-def _rows(words: Conditioning, rows: list[int]) -> Conditioning:
-    pooled = None if words.pooled is None else words.pooled[rows]
-    return Conditioning(words.tokens[rows], pooled, None if words.ids is None else words.ids[rows])
-
-
 def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Image.Image | None:
     """A drawn mask at the size of the pictures; for a given one, the request has compared them."""
     if mask is None:
@@ -361,10 +365,9 @@ def _notes(
         note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
         ran = "ddim"
     texts = [request.prompt, *(each.prompt for each in request.edits), request.negative_prompt]
-    lost = [word for text in texts for word in tokens.lost(bundle, text)]
     edits = [
         {
-            "kind": "reweight" if found.kind == "same" and edit.weights else found.kind,
+            "kind": "reweight" if _weighed(edit, found) else found.kind,
             "said": _said(edit, found),
             **asdict(between(pictures[0], after)),
         }
@@ -374,16 +377,21 @@ def _notes(
         "scheduler": ran,
         "steps": request.num_inference_steps,
         "edits": edits,
-        "unknown_words": tokens.unknown(bundle, " ".join(texts)),
-        "lost_words": list(dict.fromkeys(lost)),
+        "unknown_words": tokens.unknown(bundle, *texts),
         **({"note": note} if note else {}),
     }
 
 
+def _weighed(edit: PromptEdit, found: Alignment) -> bool:
+    """Whether the words are the same and only count otherwise."""
+    return found.kind == "same" and bool(edit.weights or found.weighed)
+
+
 def _said(edit: PromptEdit, found: Alignment) -> str:
     """What was done, in a sentence or two."""
+    same = ", weighed." if _weighed(edit, found) else ", so the same picture."
     said = {
-        "same": "The same words" + (", weighed." if edit.weights else ", so the same picture."),
+        "same": f"The same words{same}",
         "replace": f"Replaced: {found.change}.",
         "refine": f"Refined: {found.change}.",
     }[found.kind]

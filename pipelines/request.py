@@ -128,8 +128,12 @@ def hints(request_type: type[Any]) -> Mapping[str, Hint]:
 class Request:
     """What every method takes. Validated when it is made; complete enough to repeat the picture."""
 
-    prompt: Annotated[str, Words("Words", "What the picture should show.")] = ""
-    negative_prompt: Annotated[str, Words("Without", "What the picture should not show.")] = ""
+    prompt: Annotated[
+        str, Words("Words", "What the picture should show; (red:1.3) counts more, [red] less.")
+    ] = ""
+    negative_prompt: Annotated[
+        str, Words("Without", "What it should not show; (fog:1.3) counts more, [fog] less.")
+    ] = ""
     num_inference_steps: Annotated[
         int, Range(1, 200, 1, "Steps", "More steps are slower and a little finer.")
     ] = 50

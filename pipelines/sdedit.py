@@ -220,15 +220,12 @@ def _notes(
 ) -> dict[str, Any]:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
     steps = [solvers.count(request.num_inference_steps, each) for each in strengths]
-    text = f"{request.prompt} {request.negative_prompt}"
     return {
         "scheduler": ran,
         "strengths": list(strengths),
         "steps": [each * request.repeats for each in steps],
         "distance_to_guide": [_distance(guide, picture) for picture in pictures],
-        "unknown_words": tokens.unknown(bundle, text),
-        "lost_words": tokens.lost(bundle, request.prompt)
-        + tokens.lost(bundle, request.negative_prompt),
+        "unknown_words": tokens.unknown(bundle, request.prompt, request.negative_prompt),
         **({"note": note} if note else {}),
     }
 

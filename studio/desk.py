@@ -111,14 +111,14 @@ class Desk:
         clean = inputs.words(text, "Words")
         if bundle is None or not clean:
             return ""
-        unknown, lost = tokens.unknown(bundle, clean), tokens.lost(bundle, clean)
-        said: list[str] = []
-        if unknown:
-            count = "1 word is" if len(unknown) == 1 else f"{len(unknown)} words are"
-            said.append(f"{count} unknown to this model: {', '.join(unknown)}.")
-        if lost:
-            said.append(f"Beyond the length this model reads: {' '.join(lost)}.")
-        return " ".join(said)
+        try:
+            unknown = tokens.unknown(bundle, clean)
+        except ValueError as refusal:
+            return str(refusal)
+        if not unknown:
+            return ""
+        count = "1 word is" if len(unknown) == 1 else f"{len(unknown)} words are"
+        return f"{count} unknown to this model: {', '.join(unknown)}."
 
     def converted(self, convert: Callable[[Image.Image], Image.Image], sketch: Sketch) -> Path:
         """The picture on the canvas after `convert`, as a PNG."""

@@ -24,7 +24,7 @@ from transformers import CLIPModel
 from pipelines import Bundle
 from pipelines.core import noise, solvers, tokens
 from pipelines.core.attention import Watch, watched
-from pipelines.core.bundle import Conditioning
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Predict, drain, walk
 from training import album, autoencoder, critic, photographs, ranker

@@ -13,7 +13,8 @@ from torch import Tensor, cat
 
 from benchmarks.quality.lab import Lab
 from pipelines.core import masks, noise, solvers
-from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.bundle import Bundle
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, walk
 from pipelines.core.schedule import noised

@@ -5,6 +5,11 @@ those of the word it replaces. Anything else is aligned by Needleman and Wunsch 
 0, match 1, mismatch -1), as in the official code, and a token without a counterpart is new. Where
 we depart from the official swap: after a word with another number of tokens it compares token n
 with token n again, which is then another word; here every kept word keeps its counterpart.
+
+Words find their counterparts across the windows of a long prompt. A window's start, its end and its
+padding stand for those of the same window. Where the target has a window more, they take nothing:
+the source's map already sums to 1. Where it has one less, its first start takes what the source
+gives to the starts of the others, which are one and the same token to a causal encoder.
 """
 
 from collections.abc import Sequence
@@ -17,7 +22,7 @@ from torch import Tensor
 
 from pipelines.core import tokens
 from pipelines.core.bundle import Bundle
-from pipelines.core.tokens import Word
+from pipelines.core.tokens import Line, Word
 
 Kind = Literal["same", "replace", "refine"]
 
@@ -31,30 +36,58 @@ class Alignment:
     kept: Tensor  # [L], 1 where a target token has a counterpart, 0 where it is new
     change: str  # what became of the words, for a person
     uneven: bool = False  # words gave way to more or fewer words, so they could not be swapped
+    weighed: bool = False  # the same words, which count otherwise
 
 
 def align(bundle: Bundle, source: str, target: str) -> Alignment:
-    """A replacement where words were only swapped, else a refinement."""
-    length = tokens.length(bundle)
-    mine, other = tokens.sequence(bundle, source), tokens.sequence(bundle, target)
+    """A replacement where words were only swapped, else a refinement; L is the longer's length."""
+    window, length = tokens.window(bundle), tokens.length(bundle, source, target)
+    mine, other = tokens.line(bundle, source), tokens.line(bundle, target)
     here, there = tokens.words(bundle, source), tokens.words(bundle, target)
     same = torch.ones(length, dtype=torch.float64)
     change, uneven = _change(here, there)
-    if mine == other:
-        return Alignment("same", torch.diag(same), same, change)
-    if _swapped(mine, other, here, there):
+    if (mine.ids, mine.positions) == (other.ids, other.positions):
+        weighed = mine.weights != other.weights
+        return Alignment("same", torch.diag(same), same, change, weighed=weighed)
+    if mine.ids != other.ids and _swapped(mine, other, here, there):
         swaps = [
-            (old.positions, new.positions)
+            (_places(mine, old), _places(other, new))
             for old, new in zip(here, there, strict=True)
             if _ids(mine, old) != _ids(other, new)
         ]
-        return Alignment("replace", replacing(swaps, length), same, change)
-    pairs = counterparts(mine, other)
-    index = torch.tensor([*pairs, *range(len(pairs), length)])
-    kept = (index >= 0).double()
+        content = replacing(swaps, 2 + max(len(mine.ids), len(other.ids)))
+        content = content[1 : 1 + len(mine.ids), 1 : 1 + len(other.ids)]
+        mapper = placed(content, mine, other, window, length, shifted=True)
+        return Alignment("replace", mapper, same, change)
+    pairs = counterparts(mine.ids, other.ids)
+    content = torch.zeros(len(mine.ids), len(other.ids), dtype=torch.float64)
+    for its, own in enumerate(pairs):
+        if own < 0:
+            same[other.positions[its]] = 0
+        else:
+            content[own, its] = 1
+    mapper = placed(content, mine, other, window, length, shifted=False)
+    return Alignment("refine", mapper, same, change, uneven)
+
+
+def placed(
+    content: Tensor, mine: Line, other: Line, window: int, length: int, *, shifted: bool
+) -> Tensor:
+    """[length, length] from words' tokens [source, target] and the special ones around them.
+
+    Padding has its counterpart by its distance from the end token where `shifted`, else in place.
+    """
     mapper = torch.zeros(length, length, dtype=torch.float64)
-    mapper[index.clamp(min=0), torch.arange(length)] = kept
-    return Alignment("refine", mapper, kept, change, uneven)
+    for own, row in zip(mine.positions, content, strict=True):
+        mapper[own, list(other.positions)] = row
+    for number, (end, its_end) in enumerate(zip(mine.ends, other.ends, strict=False)):
+        first, last = number * window, (number + 1) * window - 1
+        mapper[first, first] = mapper[end, its_end] = 1
+        for column in range(its_end + 1, last + 1):
+            mapper[min(end + column - its_end, last) if shifted else column, column] = 1
+    for number in range(len(other.ends), len(mine.ends)):
+        mapper[number * window, 0] = 1
+    return mapper
 
 
 def replacing(swaps: Sequence[tuple[Sequence[int], Sequence[int]]], length: int) -> Tensor:
@@ -103,29 +136,32 @@ def counterparts(source: Sequence[object], target: Sequence[object]) -> list[int
     return found
 
 
-def _ids(sequence: Sequence[int], word: Word) -> tuple[int, ...]:
-    return tuple(sequence[i] for i in word.positions)
+def _places(line: Line, word: Word) -> list[int]:
+    """A word's tokens among those of the line, the first of which is 1."""
+    return [i for i, position in enumerate(line.positions, start=1) if position in word.positions]
 
 
-def _swapped(
-    source: Sequence[int], target: Sequence[int], here: Sequence[Word], there: Sequence[Word]
-) -> bool:
+def _ids(line: Line, word: Word) -> tuple[int, ...]:
+    return tuple(line.ids[i - 1] for i in _places(line, word))
+
+
+def _swapped(mine: Line, other: Line, here: Sequence[Word], there: Sequence[Word]) -> bool:
     """Whether words changed in their places, and nothing else: no word moved, no mark changed."""
     if len(here) != len(there):
         return False
-    mine = [_ids(source, word) for word in here]
-    other = [_ids(target, word) for word in there]
-    if () in mine or () in other:  # beyond the encoder's length
+    source = [_ids(mine, word) for word in here]
+    target = [_ids(other, word) for word in there]
+    if () in source or () in target:  # letters that the tokenizer leaves out
         return False
-    if _marks(source, here) != _marks(target, there):
+    if _marks(mine, here) != _marks(other, there):
         return False
-    in_place = sum(a == b for a, b in zip(mine, other, strict=True))
-    return in_place == sum(each >= 0 for each in counterparts(mine, other))
+    in_place = sum(a == b for a, b in zip(source, target, strict=True))
+    return in_place == sum(each >= 0 for each in counterparts(source, target))
 
 
-def _marks(sequence: Sequence[int], words: Sequence[Word]) -> list[int]:
+def _marks(line: Line, words: Sequence[Word]) -> list[int]:
     inside = {i for word in words for i in word.positions}
-    return [token for i, token in enumerate(sequence) if i not in inside]
+    return [i for i, at in zip(line.ids, line.positions, strict=True) if at not in inside]
 
 
 def _change(here: Sequence[Word], there: Sequence[Word]) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ its targets; of a guided batch only the conditional half, its last rows, is touc
 To see where a plain run of n pictures looks for each word of its prompt:
 
     words = tokens.words(bundle, prompt)
-    watch = Watch(tokens.columns(bundle, words))
+    watch = Watch(tokens.columns(bundle, words, tokens.length(bundle, prompt)))
     predict = watched(bundle.unet, guided(bundle, embedded, without, guidance_scale), watch)
     ... walk(x, predict, solver) to its end ...
     watch.mean()                                    # [n, len(words), h/2, w/2], in [0, 1]
@@ -34,6 +34,7 @@ from torch import Tensor
 from pipelines.core.sampling import Moment, Predict
 
 Rows = list[int]  # of a batch [source, *targets]
+Fold = tuple[Tensor, Tensor]  # [E, 1, L, L] of the source's map, [E, 1, L, 1] of the own
 FEWEST_CELLS = 128  # a map of 8 × 8 says little, one of 16 × 16 (or its like) enough
 
 
@@ -132,7 +133,7 @@ class Control:
 class _Now:
     """What a control asks of R rows at one step."""
 
-    fold: tuple[Tensor, Tensor] | None = None  # [E, 1, L, L] of the source's map, [E, 1, L, 1] own
+    fold: Fold | None = None
     sources: Mapping[int, Tensor] = field(default_factory=dict)  # reduction → [R], whose q and k
 
 
@@ -260,7 +261,7 @@ class _ToWords:
     """Cross-attention, edited in its last rows where there is a fold, and looked at."""
 
     layer: Layer
-    fold: tuple[Tensor, Tensor] | None
+    fold: Fold | None
     looks: Sequence[_Look]
 
     def __call__(
@@ -271,35 +272,53 @@ class _ToWords:
         attention_mask: Tensor | None = None,
     ) -> Tensor:
         q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        bias = None if attention_mask is None else attention_mask[:, None].to(q)  # [B, 1, 1, L]
+        fold = None if self.fold is None else _lengthened(self.fold, k.shape[2])
         for look in self.looks:
             last = slice(len(q) - len(look.columns), None)
-            look.maps.append((self.layer, self._maps(q[last], k[last], look.columns)))
-        return _merged(attn, attend(q, k, v, self.fold))
+            hidden = None if bias is None else bias[last]
+            seen = self._maps(q[last], k[last], look.columns, fold, hidden)
+            look.maps.append((self.layer, seen))
+        return _merged(attn, attend(q, k, v, fold, bias))
 
-    def _maps(self, q: Tensor, k: Tensor, columns: Tensor) -> Tensor:
+    def _maps(
+        self, q: Tensor, k: Tensor, columns: Tensor, fold: Fold | None, bias: Tensor | None
+    ) -> Tensor:
         """The attention to the columns, mean over the heads: [R, N, K] in float32 or better."""
         heads, width = q.shape[1], q.shape[-1]
         found: list[Tensor] = []
         for some in columns.to(q).split(width, dim=-1):  # fused kernels want values of this width
-            values = F.pad(some, (0, width - some.shape[-1]))[:, None].expand(-1, heads, -1, -1)
-            found.append(attend(q, k, values, self.fold)[..., : some.shape[-1]].mean(1))
+            fill = (0, width - some.shape[-1], 0, k.shape[2] - some.shape[1])
+            values = F.pad(some, fill)[:, None].expand(-1, heads, -1, -1)
+            found.append(attend(q, k, values, fold, bias)[..., : some.shape[-1]].mean(1))
         maps = torch.cat(found, dim=-1)
         return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, fold: tuple[Tensor, Tensor] | None) -> Tensor:
+def _lengthened(fold: Fold, length: int) -> Fold:
+    """The fold for sequences that longer negative words filled up; nobody attends to that part."""
+    mapper, own = fold
+    more = length - mapper.shape[-1]
+    return (F.pad(mapper, (0, more, 0, more)), F.pad(own, (0, 0, 0, more))) if more else fold
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, fold: Fold | None, bias: Tensor | None = None
+) -> Tensor:
     """[B, heads, N, d] queries, keys and values → [B, heads, N, d]; the last E rows folded.
 
-    The row before them is their source.
+    The row before them is their source. `bias` [B, 1, 1, L] is added to the scores.
     """
     if fold is None:
-        return F.scaled_dot_product_attention(q, k, v)
+        return F.scaled_dot_product_attention(q, k, v, bias)
     mapper, own = fold
     edits = len(mapper)
-    mine = F.scaled_dot_product_attention(q, k, torch.cat([v[:-edits], own * v[-edits:]]))
+    told = torch.cat([v[:-edits], own * v[-edits:]])
+    mine = F.scaled_dot_product_attention(q, k, told, bias)
     source = slice(-edits - 1, -edits)
     source_q, source_k = (each[source].expand(edits, -1, -1, -1) for each in (q, k))
-    theirs = F.scaled_dot_product_attention(source_q, source_k, mapper @ v[-edits:])
+    bias = None if bias is None else bias[source]
+    theirs = F.scaled_dot_product_attention(source_q, source_k, mapper @ v[-edits:], bias)
     return torch.cat([mine[:-edits], mine[-edits:] + theirs])
 
 

@@ -5,7 +5,6 @@ import math
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
@@ -19,38 +18,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pipelines.core import adapters, checkpoint, distilled, single_file
+from pipelines.core.chunks import chunks
+from pipelines.core.conditioning import Conditioning
+from pipelines.core.embedding import embedded
 from pipelines.core.noise import Generators
 from pipelines.core.ranking import Ranker
-
-
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """What the denoiser is told besides x and the time."""
-
-    tokens: Tensor  # [B, length, width], one vector a token
-    pooled: Tensor | None = None  # [B, width], SDXL's summary of the words
-    ids: Tensor | None = None  # [B, 6], SDXL's original size, crop and target size
-
-    def rows(self, count: int) -> "Conditioning":
-        """One row, shared by `count` rows."""
-
-        def spread(part: Tensor | None) -> Tensor | None:
-            return None if part is None else part.expand(count, *part.shape[1:])
-
-        tokens = self.tokens.expand(count, *self.tokens.shape[1:])
-        return Conditioning(tokens, spread(self.pooled), spread(self.ids))
-
-    def over(self, below: "Conditioning") -> "Conditioning":
-        """These rows, then those of `below`."""
-
-        def stack(mine: Tensor | None, other: Tensor | None) -> Tensor | None:
-            return None if mine is None or other is None else torch.cat([mine, other])
-
-        return Conditioning(
-            torch.cat([self.tokens, below.tokens]),
-            stack(self.pooled, below.pooled),
-            stack(self.ids, below.ids),
-        )
 
 
 class Bundle:
@@ -253,28 +225,22 @@ class Bundle:
 
     @torch.no_grad()
     def embed(self, text: str, size: tuple[int, int], *, negative: bool = False) -> Conditioning:
-        """Words → one row of conditioning; `size` is the picture's (width, height)."""
+        """Words → one row of conditioning; `size` is the picture's (width, height).
+
+        Words are weighed as core/emphasis.py reads them. As many windows as they need stand one
+        after another (core/chunks.py); SDXL's summary is that of the first one.
+        """
+        with self.tokenizing:
+            read = [chunks(tokenizer, text) for tokenizer in self.tokenizers]
+        most = max(len(each) for each in read)  # taught words may differ between two encoders
         tokens, pooled = [], None
-        for tokenizer, encoder in zip(self.tokenizers, self.text_encoders, strict=True):
-            with self.tokenizing:
-                coded = tokenizer(
-                    text,
-                    padding="max_length",
-                    max_length=tokenizer.model_max_length,
-                    truncation=True,
-                    return_tensors="pt",
-                    verbose=False,
-                )
-            masked = getattr(encoder.config, "use_attention_mask", False)
-            mask = coded.attention_mask.to(encoder.device) if masked else None
-            out = encoder(
-                coded.input_ids.to(encoder.device), attention_mask=mask, output_hidden_states=True
-            )
-            if self._large:
-                tokens.append(out.hidden_states[-2])
-                pooled = out[0] if out[0].ndim == 2 else pooled
-            else:
-                tokens.append(out.last_hidden_state)
+        for tokenizer, encoder, windows in zip(
+            self.tokenizers, self.text_encoders, read, strict=True
+        ):
+            windows += [[]] * (most - len(windows))
+            found, summary = embedded(tokenizer, encoder, windows, penultimate=self._large)
+            tokens.append(found)
+            pooled = summary if self._large and summary is not None else pooled
         row = Conditioning(torch.cat(tokens, dim=-1), pooled, self._ids(size))
         if negative and self.zero_negative and not text:
             zero = None if pooled is None else torch.zeros_like(pooled)
@@ -294,6 +260,7 @@ class Bundle:
             x.to(self.dtype),
             t,
             encoder_hidden_states=conditioning.tokens.to(self.dtype),
+            encoder_attention_mask=conditioning.heard,
             timestep_cond=None if told is None else told.to(x.device, self.dtype),
             added_cond_kwargs=added,
             return_dict=False,

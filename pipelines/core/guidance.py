@@ -2,7 +2,8 @@
 
 from torch import Tensor, cat
 
-from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.bundle import Bundle
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.sampling import Moment, Predict
 
 

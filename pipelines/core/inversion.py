@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from pipelines.core import preview, solvers
-from pipelines.core.bundle import Bundle, Conditioning
+from pipelines.core.bundle import Bundle
+from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
 

@@ -61,7 +61,8 @@ def watch(
     """
     if not any(blend for _, blend in edits):
         return None
-    columns = torch.zeros(len(edits) + 1, tokens.length(bundle), 2 * len(edits))
+    length = tokens.length(bundle, prompt, *(own for own, _ in edits))
+    columns = torch.zeros(len(edits) + 1, length, 2 * len(edits))
     for i, (own, blend) in enumerate(edits):
         if blend is None:
             continue

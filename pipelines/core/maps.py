@@ -29,7 +29,8 @@ def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool 
 
 def watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
     """Looks at every word of every prompt, where the network has the halves and quarters."""
-    columns = [tokens.columns(bundle, tokens.words(bundle, each)) for each in prompts]
+    length = tokens.length(bundle, *prompts)
+    columns = [tokens.columns(bundle, tokens.words(bundle, each), length) for each in prompts]
     most = max(1, *(each.shape[-1] for each in columns))
     padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
     there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}

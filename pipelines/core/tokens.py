@@ -1,7 +1,7 @@
-"""Words as the text encoder sees them: where they stand, and which it does not know or loses.
+"""Words as the text encoder sees them: where they stand, and which it does not know.
 
 A word is found by the places of its letters in the prompt, never by comparing tokens, so commas,
-double spaces and words of several tokens are no trouble.
+double spaces, words of several tokens, and marks that say how much a word counts are no trouble.
 """
 
 import re
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipelines.core import emphasis
 from pipelines.core.bundle import Bundle
+from pipelines.core.chunks import Token, chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +25,48 @@ class Word:
     positions: tuple[int, ...]  # of its tokens in the encoder's sequence, the start token being 0
 
 
-def length(bundle: Bundle) -> int:
-    """Tokens in the encoder's sequence."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The tokens of a prompt without the special ones, and where in the encoder's sequence."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    ends: tuple[int, ...]  # where each window has its end token
+    weights: tuple[float, ...]  # how much each counts
+
+
+def window(bundle: Bundle) -> int:
+    """Tokens that the encoder reads at once, the special ones among them."""
     return int(bundle.tokenizers[0].model_max_length)
 
 
+def length(bundle: Bundle, *texts: str) -> int:
+    """Tokens in the encoder's sequence of the longest of `texts`."""
+    return window(bundle) * max(len(_chunks(bundle, text)) for text in texts)
+
+
+def line(bundle: Bundle, text: str) -> Line:
+    read = _chunks(bundle, text)
+    placed = _placed(bundle, read)
+    return Line(
+        tuple(token.id for _, token in placed),
+        tuple(position for position, _ in placed),
+        tuple(i * window(bundle) + 1 + len(each) for i, each in enumerate(read)),
+        tuple(token.weight for _, token in placed),
+    )
+
+
 def words(bundle: Bundle, text: str) -> list[Word]:
-    """The words of `text` in order; one that the encoder has no room for has no positions."""
-    room = length(bundle) - 1  # the last token ends the sequence
-    _, spans = _spans(bundle, text)
+    """The words of `text` in order; no marks, no punctuation."""
+    placed = _placed(bundle, _chunks(bundle, text))
     found: list[Word] = []
-    for run in re.finditer(r"\S+", text):
+    for run in re.finditer(r"\S+", emphasis.read(text).text):
         inner = re.search(r"\w(?:.*\w)?", run[0])
         if inner is None:
             continue
         start, end = run.start() + inner.start(), run.start() + inner.end()
-        positions = [i for i, (a, b) in enumerate(spans, start=1) if a < end and b > start]
-        found.append(Word(inner[0], start, tuple(i for i in positions if i < room)))
+        inside = (i for i, token in placed if token.start < end and token.end > start)
+        found.append(Word(inner[0], start, tuple(inside)))
     return found
 
 
@@ -75,47 +102,37 @@ def named(bundle: Bundle, text: str, sought: str, whose: str) -> list[int]:
     return list(positions)
 
 
-def columns(bundle: Bundle, groups: Sequence[Word]) -> Tensor:
+def columns(bundle: Bundle, groups: Sequence[Word], length: int) -> Tensor:
     """[1, length, words]: 1 where a token belongs to a word; what `attention.Watch` looks at."""
-    picked = torch.zeros(1, length(bundle), len(groups), device=bundle.device)
+    picked = torch.zeros(1, length, len(groups), device=bundle.device)
     for column, word in enumerate(groups):
         picked[0, list(word.positions), column] = 1
     return picked
 
 
-def unknown(bundle: Bundle, text: str) -> list[str]:
-    """The words of `text` that map to the unknown token, in order, each once; no punctuation.
+def unknown(bundle: Bundle, *texts: str) -> list[str]:
+    """The words of `texts` that map to the unknown token, in order, each once; no punctuation.
 
-    Byte-level vocabularies (every CLIP) know all words and give an empty list.
+    Byte-level vocabularies (every CLIP) know all words and give an empty list. Raises ValueError
+    with one sentence for words that cannot be read at all (core/chunks.py).
     """
-    tokenizer = bundle.tokenizers[0]
-    if tokenizer.unk_token_id is None or tokenizer.unk_token_id == tokenizer.eos_token_id:
+    read = [(text, token) for text in texts for part in _chunks(bundle, text) for token in part]
+    mark = bundle.tokenizers[0].unk_token_id
+    if mark is None or mark == bundle.tokenizers[0].eos_token_id:
         return []
-    ids, spans = _spans(bundle, text)
-    words = [text[a:b] for i, (a, b) in zip(ids, spans, strict=True) if i == tokenizer.unk_token_id]
-    return [word for word in dict.fromkeys(words) if any(map(str.isalnum, word))]
+    found = [text[token.start : token.end] for text, token in read if token.id == mark]
+    return [word for word in dict.fromkeys(found) if any(map(str.isalnum, word))]
 
 
-def lost(bundle: Bundle, text: str) -> list[str]:
-    """The words of `text` beyond the text encoder's length, in order."""
-    tokenizer = bundle.tokenizers[0]
-    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-    _, spans = _spans(bundle, text)
-    return text[spans[room][0] :].split() if len(spans) > room else []
-
-
-def sequence(bundle: Bundle, text: str) -> list[int]:
-    """The ids of the encoder's sequence up to its end token, without padding."""
+def _chunks(bundle: Bundle, text: str) -> list[list[Token]]:
     with bundle.tokenizing:
-        coded = bundle.tokenizers[0](
-            text, truncation=True, max_length=length(bundle), verbose=False
-        )
-    return list(coded["input_ids"])
+        return chunks(bundle.tokenizers[0], text)
 
 
-def _spans(bundle: Bundle, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    with bundle.tokenizing:  # fast tokenizers must not be called from two threads at once
-        coded = bundle.tokenizers[0](
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-    return coded["input_ids"], coded["offset_mapping"]
+def _placed(bundle: Bundle, read: Sequence[Sequence[Token]]) -> list[tuple[int, Token]]:
+    """Each token with its position in the encoder's sequence."""
+    return [
+        (number * window(bundle) + place, token)
+        for number, part in enumerate(read)
+        for place, token in enumerate(part, start=1)
+    ]

@@ -125,11 +125,10 @@ def test_variations_are_named_by_what_differs(
 
 
 def test_what_the_model_did_not_hear_is_said(plate: Stage, finished: Finished) -> None:
-    notes = {"unknown_words": ["zeppelin"], "lost_words": ["far", "away"], "note": "DPM++ ran."}
+    notes = {"unknown_words": ["zeppelin"], "note": "DPM++ ran."}
     event = Finished("e", finished.images[:1], (5,), None, (), notes)
     assert plate.show(event)[plate.plate]["text"] == (
-        "Unknown to this model, so not in the picture: zeppelin. "
-        "Beyond the length this model reads: far away. DPM++ ran."
+        "Unknown to this model, so not in the picture: zeppelin. DPM++ ran."
     )
 
 

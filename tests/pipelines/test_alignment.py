@@ -1,7 +1,5 @@
 """Words found by their letters, and prompts aligned token by token: tables of literals."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -50,10 +48,23 @@ def test_a_word_or_phrase_in_a_prompt(
     assert tokens.find(postcard, text, sought) == expected
 
 
-def test_words_beyond_the_encoders_length_have_no_tokens(letters: Bundle) -> None:
-    positions = [word.positions for word in tokens.words(letters, "abcde fghij klmno pq")]
-    assert positions == [(1, 2, 3, 4, 5), (6, 7, 8, 9, 10), (11, 12, 13, 14), ()]
-    assert tokens.find(letters, "abcde fghij klmno pq", "pq") == ()
+def test_words_of_a_long_prompt_stand_in_its_windows(letters: Bundle) -> None:
+    """16 tokens a window, of which the first and one after the words are special."""
+    text = "abcde (fghij:1.2) klmno, pq++ BREAK r"
+    found = {word.text: word.positions for word in tokens.words(letters, text)}
+    assert found == {
+        "abcde": (1, 2, 3, 4, 5),
+        "fghij": (6, 7, 8, 9, 10),
+        "klmno": (17, 18, 19, 20, 21),
+        "pq": (23, 24),
+        "r": (33,),
+    }
+    assert tokens.find(letters, text, "PQ r") == (23, 24, 33)
+    assert tokens.find(letters, text, "fghij klmno") == (6, 7, 8, 9, 10, 17, 18, 19, 20, 21)
+    assert tokens.length(letters, text, "a") == 48
+    assert tokens.line(letters, text).ends == (11, 25, 34)
+    picked = tokens.columns(letters, tokens.words(letters, text), 48)
+    assert picked[0, :, 2].nonzero().flatten().tolist() == [17, 18, 19, 20, 21]
 
 
 @pytest.mark.parametrize(
@@ -126,9 +137,62 @@ def test_refining_keeps_every_known_token(postcard: Bundle) -> None:
     assert found.mapper[:, 4:6].sum() == 0
 
 
-def test_long_prompts_are_aligned_as_far_as_they_are_read(letters: Bundle, tmp_path: Path) -> None:
-    found = align(letters, "abcde fghij klmno pq", "abcde fghij klmno xy")
-    assert found.kind == "same"
-    found = align(letters, "abcde fghij klm", "abcxe fghij klmno xy")
+def test_a_swap_in_the_second_window(letters: Bundle) -> None:
+    """One word fills the first window; xyz has a token less than opqr, so 20 stands for 21."""
+    found = align(letters, "abcdefghijklmn opqr, st", "abcdefghijklmn xyz, st")
+    assert (found.kind, found.change) == ("replace", "“opqr” became “xyz”")
+    mapper = found.mapper
+    assert mapper.shape == (32, 32) and found.kept.all()
+    assert torch.equal(mapper[:16, :16], torch.eye(16, dtype=torch.float64))
+    assert not mapper[:16, 16:].any() and not mapper[16:, :16].any()
+    assert torch.equal(mapper[17:21, 17:20], torch.full((4, 3), 1 / 3, dtype=torch.float64))
+    after = mapper[:, 20:].argmax(0).tolist()  # the comma, st, the end, padding
+    assert after == [21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 31]
+    assert mapper[16, 16] == 1
+
+
+def test_words_pushed_into_another_window_keep_their_counterparts(letters: Bundle) -> None:
+    found = align(letters, "abcde fghi", "abcde xyzuvwxyz fghi, k")
+    assert found.kind == "refine" and found.mapper.shape == (32, 32)
+    assert found.change == "“xyzuvwxyz” added, “k” added"
+    index = found.mapper.argmax(0)
+    assert index[:6].tolist() == [0, 1, 2, 3, 4, 5]
+    assert index[17:21].tolist() == [6, 7, 8, 9]  # fghi, now in the second window
+    assert found.kept[6:15].sum() == 0 and found.kept[21:23].sum() == 0  # xyz…, and ", k"
+    others = [0, *range(1, 6), 15, *range(16, 21), *range(23, 32)]
+    assert found.kept[others].all()
+    assert not found.mapper[:, [16, *range(23, 32)]].any()  # no such window: nothing to take
+
+
+def test_a_window_less_takes_what_went_to_the_others_start(letters: Bundle) -> None:
+    """A source's map over its words and starts sums to 1, and so does what a target takes of it."""
+    found = align(letters, "abcde BREAK fghij BREAK k", "abcde")
     assert found.kind == "refine"
-    assert found.mapper.shape == (16, 16)
+    assert found.mapper[:, 0].nonzero().flatten().tolist() == [0, 16, 32]
+    assert found.mapper[1:6, 1:6].diagonal().sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kind", "weighed"),
+    [
+        ("abc de", "abc (de:1.3)", "same", True),
+        ("abc (de)", "abc (de:1.1)", "same", False),
+        ("abc de", "abc (fg:1.3)", "replace", False),
+        ("abc de", "abc BREAK de", "refine", False),
+        ("abc (de", "abc [de", "same", True),
+    ],
+)
+def test_weights_in_words_are_no_other_words(
+    letters: Bundle, source: str, target: str, kind: str, weighed: bool
+) -> None:
+    found = align(letters, source, target)
+    assert (found.kind, found.weighed) == (kind, weighed)
+
+
+def test_marks_are_no_part_of_a_word(postcard: Bundle) -> None:
+    text = "a (red house:1.3), on [a++ meadow] BREAK by day"
+    names = [word.text for word in tokens.words(postcard, text)]
+    assert names == ["a", "red", "house", "on", "a", "meadow", "by", "day"]
+    assert tokens.find(postcard, text, "red house") == (2, 3)
+    assert tokens.find(postcard, text, "(red:2)") == (2,)
+    assert tokens.find(postcard, text, "day") == (34,)

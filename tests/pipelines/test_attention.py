@@ -114,7 +114,7 @@ def test_a_watch_sees_the_maps_and_changes_nothing(kind: str, tmp_path: Path) ->
 
 def test_coarser_maps_are_laid_on_the_finest_grid(bundle: Bundle) -> None:
     words = tokens.words(bundle, WORDS)
-    watch = Watch(tokens.columns(bundle, words), reductions=(1, 2))
+    watch = Watch(tokens.columns(bundle, words, 16), reductions=(1, 2))
     predict = watched(bundle.unet, rows_of(bundle, 1), watch)
     for moment in solvers.make("ddim", toys.EPSILON, 4).moments[:2]:
         predict(noise_for(bundle, 1), moment)
@@ -194,7 +194,7 @@ def test_parts_of_a_batch_give_what_the_whole_gives(bundle: Bundle) -> None:
         coarse=[1, 2, 1],
     )
     x, moment = noise_for(bundle, 1, 2, 3, 4), first_moment()
-    columns = tokens.columns(bundle, tokens.words(bundle, WORDS)).expand(4, -1, -1)
+    columns = tokens.columns(bundle, tokens.words(bundle, WORDS), 16).expand(4, -1, -1)
     results: list[tuple[Tensor, Tensor]] = []
     for cut in ([[0, 1, 2, 3]], [[0, 1], [0, 2, 3]], [[0, 1], [0, 2], [0, 3]]):
         watch = Watch(columns, reductions=(1,))

@@ -389,11 +389,9 @@ def test_an_inpainting_unet_keeps_the_laws(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_notes_tell_what_ran(bundle: Bundle, ask: Ask) -> None:
-    words = "a house and many many many words"
-    notes = drain(blended(bundle, ask(prompt=words, strength=0.5))).notes
+    notes = drain(blended(bundle, ask(strength=0.5))).notes
     assert notes["scheduler"] == "ddim"
     assert notes["steps"] == 3
-    assert words.endswith(" ".join(notes["lost_words"])) and notes["lost_words"]
     assert notes["unknown_words"] == []
 
 

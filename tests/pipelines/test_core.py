@@ -81,17 +81,11 @@ def test_noise_of_a_picture_is_its_own_seeds() -> None:
     assert together.dtype == torch.float32
 
 
-def test_words_beyond_the_encoders_length_are_named(bundle: Bundle) -> None:
-    # 14 letters fit between the start and the end token
-    assert tokens.lost(bundle, "abcde fghij klmn") == []
-    assert tokens.lost(bundle, "abcde fghij klmn op qr") == ["op", "qr"]
-    assert tokens.unknown(bundle, "abc") == []  # byte-level vocabularies know everything
-
-
 def test_words_the_embedded_model_does_not_know_are_named(postcard: Bundle) -> None:
     assert tokens.unknown(postcard, "a red house") == []
-    text = "a Zeppelin, over a red house: zeppelin and dragons"
+    text = "a (Zeppelin:1.2), over a red house: zeppelin and dragons++"
     assert tokens.unknown(postcard, text) == ["Zeppelin", "zeppelin", "dragons"]
+    assert tokens.unknown(postcard, "(a Zeppelin", "a house:99)") == ["Zeppelin", "99"]
 
 
 def test_the_preview_is_close_to_the_decoded_picture(postcard: Bundle) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +175,17 @@ def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
 
 def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
     assert place.desk.check_words("anything at all") == ""
+
+
+def test_words_are_judged_while_they_are_written(
+    place: Place, postcard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.desk, "_models", SimpleNamespace(loaded=postcard))
+    said = place.desk.check_words
+    assert said("a (red:1.3) house" + " by day" * 20) == ""
+    assert said("(a zeppelin") == "1 word is unknown to this model: zeppelin."
+    assert "is too long" in said("by day " * 200)
+    assert said("(red:99) house") == "Words count from -10 to 10 times, not 99."
 
 
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:

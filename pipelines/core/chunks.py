@@ -1,0 +1,75 @@
+"""A prompt of any length, in the windows that a text encoder reads at once.
+
+A window holds its start token, words, its end token and padding. Prompts that need more of them
+are cut after a comma near the end of a window (as AUTOMATIC1111's web UI does it), else between
+words, and inside a word only where that is longer than a window; `BREAK` cuts where it stands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipelines.core import emphasis
+
+MOST: Final = 8  # windows; a prompt of 2000 letters seldom needs more
+NEAR: Final = 20 / 75  # of a window's room, for commas
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    id: int
+    start: int  # its first letter in the prompt
+    end: int
+    weight: float  # how much it counts
+
+
+def chunks(tokenizer: Any, prompt: str) -> list[list[Token]]:
+    """The tokens of each window, without the special ones; at least one window.
+
+    Raises ValueError with one sentence where the prompt needs more than MOST windows. A fast
+    tokenizer must not be called from two threads at once.
+    """
+    read = emphasis.read(prompt)
+    coded = tokenizer(
+        read.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    found: list[list[Token]] = [[]]
+    breaks = list(read.breaks)
+    for number, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
+        while breaks and breaks[0] < end:
+            breaks.pop(0)
+            found.append([])
+        found[-1].append(Token(number, start, end, read.weights[start]))
+    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    windows = [window for part in found for window in _windows(read.text, part, room)]
+    if len(windows) > MOST:
+        raise ValueError(
+            f"“{prompt:.40}…” is too long: this model reads {MOST} times {room} tokens, about "
+            f"as many words; leave some out."
+        )
+    return windows or [[]]
+
+
+def padded(tokenizer: Any, tokens: Sequence[Token]) -> tuple[list[int], list[int]]:
+    """The ids of a whole window, and 1 where it is not padding."""
+    ids = [tokenizer.bos_token_id, *(token.id for token in tokens), tokenizer.eos_token_id]
+    rest = tokenizer.model_max_length - len(ids)
+    return ids + [tokenizer.pad_token_id] * rest, [1] * len(ids) + [0] * rest
+
+
+def _windows(text: str, tokens: list[Token], room: int) -> list[list[Token]]:
+    """Cut what stands between two breaks."""
+    found: list[list[Token]] = []
+    while len(tokens) > room:
+        cut = _cut(text, tokens, room)
+        found.append(tokens[:cut])
+        tokens = tokens[cut:]
+    return [*found, tokens] if tokens else found
+
+
+def _cut(text: str, tokens: Sequence[Token], room: int) -> int:
+    """How many of the tokens the next window gets."""
+    near = range(room, room - int(NEAR * room), -1)
+    commas = (at for at in near if text[: tokens[at - 1].end].endswith(","))
+    borders = (at for at in range(room, 0, -1) if tokens[at].start > tokens[at - 1].end)
+    return next(commas, None) or next(borders, room)

@@ -1,0 +1,93 @@
+"""How much each word of a prompt counts, in the two ways in which people write it.
+
+As in AUTOMATIC1111's web UI: `(words)` count 1.1 times, `[words]` 1 / 1.1 times and `(words:1.3)`
+1.3 times. Brackets nest; one that is never closed holds to the end, and what closes nothing is a
+letter. `BREAK` begins a new window of the text encoder (core/chunks.py).
+
+As in compel: `word++` counts 1.1 times for each plus, `word--` 0.9 times for each minus; so does
+`(two words)++`, and `(words)1.3` is another way to write `(words:1.3)`.
+
+A backslash makes a letter of what follows it: `\\(`, `\\)`, `\\[`, `\\]`, `\\+`, `\\-`, `\\\\`. A
+prompt that uses none of this is read as it stands. Prompts that change with the steps, as in
+`[day:night:0.5]`, and blends of prompts are not read.
+"""
+
+import re
+from collections.abc import MutableSequence
+from dataclasses import dataclass
+from typing import Final
+
+MOST: Final = 10.0  # times, either way; far beyond what makes a picture
+ROUND: Final = 1.1
+SQUARE: Final = 1 / 1.1
+PLUS: Final = 1.1
+MINUS: Final = 0.9
+
+MARKS = re.compile(
+    r"""
+      \\(?P<letter>[\\()\[\]+-])
+    | (?P<round>\()
+    | (?P<square>\[)
+    | :\s*(?P<stated>[+-]?(?:\d+\.?\d*|\.\d+))\s*\)
+    | \)(?P<after>\++|-+|\d+(?:\.\d+)?|\.\d+)(?![\w+-]|\.\d)
+    | (?P<round_end>\))
+    | (?P<square_end>\])
+    | \b(?P<break>BREAK)\b
+    | (?<!\w)\w(?:[\w'’-]*\w)?(?P<signs>\++|-+)(?![\w+-])
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Emphasis:
+    """A prompt without its marks. A letter of `text` stands where it stands in the prompt."""
+
+    text: str  # blanks in place of the marks
+    weights: tuple[float, ...]  # of each letter
+    breaks: tuple[int, ...]  # where a new window begins
+
+
+def read(prompt: str) -> Emphasis:
+    """Raises ValueError with one sentence where words count more than MOST times."""
+    letters, weights = list(prompt), [1.0] * len(prompt)
+    breaks: list[int] = []
+    opened: dict[str, list[int]] = {"round": [], "square": []}
+    for mark in MARKS.finditer(prompt):
+        kind, (start, end) = str(mark.lastgroup), mark.span()
+        match kind:
+            case "letter":
+                end = start + 1  # the backslash goes, the letter stays
+            case "round" | "square":
+                opened[kind].append(start)
+            case "stated" | "after" | "round_end" if opened["round"]:
+                factor = ROUND if kind == "round_end" else _factor(mark[kind])
+                _weigh(weights, opened["round"].pop(), start, factor)
+            case "square_end" if opened["square"]:
+                _weigh(weights, opened["square"].pop(), start, SQUARE)
+            case "break":
+                breaks.append(start)
+            case "signs":
+                _weigh(weights, start, end, _factor(mark["signs"]))
+                start = mark.start("signs")
+            case _:
+                continue  # it closes nothing
+        letters[start:end] = " " * (end - start)
+    for kind, factor in (("round", ROUND), ("square", SQUARE)):
+        for start in opened[kind]:
+            _weigh(weights, start, len(weights), factor)
+    for weight in weights:
+        if not -MOST <= weight <= MOST:
+            raise ValueError(f"Words count from {-MOST:g} to {MOST:g} times, not {weight:g}.")
+    return Emphasis("".join(letters), tuple(weights), tuple(breaks))
+
+
+def _factor(written: str) -> float:
+    if set(written) <= {"+"}:
+        return PLUS ** len(written)
+    return MINUS ** len(written) if set(written) <= {"-"} else float(written)
+
+
+def _weigh(weights: MutableSequence[float], start: int, end: int, factor: float) -> None:
+    for at in range(start, end):
+        weights[at] *= factor
