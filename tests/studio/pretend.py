@@ -18,6 +18,7 @@ LEVEL = Level(1.0, 0.0)
 class PretendBundle:
     name = "pretend"
     student: Any = None
+    defaults: Any = None
 
 
 def models(tmp_path: Path, load: Callable[..., Any] | None = None) -> Models:
