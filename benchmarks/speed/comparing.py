@@ -4,14 +4,17 @@
     ours        pipelines.prompt_to_prompt, drained
     published   benchmarks.published: every map of every layer made, edited and stored
 
-The memory of each is what a fresh process holds at most, above what it holds with the model loaded.
+The memory of each is what a fresh process holds at most while it denoises, above what it holds with
+the model loaded. Decoding, which all three do alike, is left out of that: it would hide the rest.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, reduce
+from itertools import islice
 
 from PIL import Image
+from torch import Tensor
 
 from benchmarks import networks, published
 from benchmarks.speed import process
@@ -91,7 +94,8 @@ def full_width(bench: Bench) -> list[Table]:
 # --- the sides -----------------------------------------------------------------------------------
 
 
-def plain(bench: Bench, kinds: Kinds) -> list[Image.Image]:
+def plain(bench: Bench, kinds: Kinds) -> Tensor:
+    """The latents of the source and its edits, without control."""
     bundle, asked = bench.bundle, bench.settings
     size = (bundle.size, bundle.size)
     prompts = [SOURCE, *(EDITS[kind].prompt for kind in kinds)]
@@ -107,26 +111,38 @@ def plain(bench: Bench, kinds: Kinds) -> list[Image.Image]:
     )
     shape = (bundle.channels, *(side // bundle.cell for side in size))
     x = solver.prior(noise.draw(generators, shape, bundle.device))
-    return bundle.decode(drain(walk(x, guided(bundle, words, without, asked.guidance), solver)))
+    return drain(walk(x, guided(bundle, words, without, asked.guidance), solver))
 
 
-def ours(bench: Bench, kinds: Kinds) -> list[Image.Image]:
-    request = PromptToPrompt(
+def explicit(bench: Bench, kinds: Kinds) -> Tensor:
+    asked = bench.settings
+    recipes = [recipe(bench, EDITS[kind]) for kind in kinds]
+    return published.prompt_to_prompt(
+        bench.bundle, SOURCE, recipes, asked.steps, asked.guidance, SEED
+    )[-1]
+
+
+def ours(bench: Bench, kinds: Kinds) -> Tensor:
+    run = prompt_to_prompt(bench.bundle, request(bench, kinds))
+    *_, last = islice(run, bench.settings.steps)
+    run.close()
+    return last.latents
+
+
+def request(bench: Bench, kinds: Kinds) -> PromptToPrompt:
+    return PromptToPrompt(
         prompt=SOURCE,
         edits=tuple(EDITS[kind] for kind in kinds),
         seed=SEED,
         **bench.settings.asked(),
     )
-    return drain(prompt_to_prompt(bench.bundle, request)).images
 
 
-def explicit(bench: Bench, kinds: Kinds) -> list[Image.Image]:
-    asked = bench.settings
-    recipes = [recipe(bench, EDITS[kind]) for kind in kinds]
-    latents = published.prompt_to_prompt(
-        bench.bundle, SOURCE, recipes, asked.steps, asked.guidance, SEED
-    )
-    return bench.bundle.decode(latents[-1])
+def pictures(way: str, bench: Bench, kinds: Kinds) -> list[Image.Image]:
+    """The whole of it, from words to pictures."""
+    if way == OURS:
+        return drain(prompt_to_prompt(bench.bundle, request(bench, kinds))).images
+    return bench.bundle.decode(WAYS[way](bench, kinds))
 
 
 def recipe(bench: Bench, edit: PromptEdit) -> published.Recipe:
@@ -167,17 +183,20 @@ WAYS = {PLAIN: plain, OURS: ours, PUBLISHED: explicit}
 def timed_table(bench: Bench, title: str, several: Sequence[Kinds], share: float) -> Table:
     """A row of each side for each set of edits; the plain batch is the same for all sets."""
     rows: dict[str, dict[str, Figure]] = {}
-    sides: dict[str, Side] = {PLAIN: partial(plain, bench, several[0])}
-    source = plain(bench, several[0])[0]
+    sides: dict[str, Side] = {PLAIN: partial(pictures, PLAIN, bench, several[0])}
+    source = pictures(PLAIN, bench, several[0])[0]
     for kinds in several:
         mine, theirs = name(OURS, kinds), name(PUBLISHED, kinds)
         drawn: dict[str, Sequence[Picture]] = {
-            theirs: explicit(bench, kinds),
-            mine: ours(bench, kinds),
+            theirs: pictures(PUBLISHED, bench, kinds),
+            mine: pictures(OURS, bench, kinds),
         }
         differences = agreed(drawn, theirs, bench.settings.dtype)
         agreed({PLAIN: [source], mine: drawn[mine][:1]}, PLAIN, bench.settings.dtype)
-        sides |= {mine: partial(ours, bench, kinds), theirs: partial(explicit, bench, kinds)}
+        sides |= {
+            mine: partial(pictures, OURS, bench, kinds),
+            theirs: partial(pictures, PUBLISHED, bench, kinds),
+        }
         rows[mine] = {"differs by, of 255": differences[mine]}
     seconds = bench.rounds(sides, title, share)
     for side in sides:
@@ -217,7 +236,11 @@ def memory_table(bench: Bench, several: Sequence[Kinds]) -> Table:
                 "ratio to a plain batch": each.peak / held[PLAIN].peak,
                 "ratio to explicit maps": each.peak / held[PUBLISHED].peak,
             }
-    return Table("Memory of a comparison", "Each in a fresh process.", rows)
+    return Table(
+        "Memory of a comparison",
+        "While denoising, before anything is decoded; each in a fresh process.",
+        rows,
+    )
 
 
 def _prepared(way: str, kinds: Kinds, bench: Bench) -> Side:

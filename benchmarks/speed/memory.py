@@ -54,7 +54,7 @@ def _replacing_peer(bench: Bench) -> Side:
 
 def _comparing(bench: Bench) -> Side:
     _ = bench.bundle
-    return partial(comparing.ours, bench, tuple(EDITS))
+    return partial(comparing.pictures, comparing.OURS, bench, tuple(EDITS))
 
 
 ROWS = {  # row → what prepares it, and its peer
