@@ -63,8 +63,8 @@ def _full_width(device: str, dtype: torch.dtype) -> Bundle:
     kept = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "steps_offset")
     ddim = DDIMScheduler(**{name: schedule[name] for name in kept}, clip_sample=False)
     config = {**ddim.config, "_class_name": "DDIMScheduler"}
-    parts: list[Any] = [vae, unet, text_encoder]
-    vae, unet, text_encoder = (network.to(dtype) for network in parts)
+    for network in (vae, unet, text_encoder):
+        torch.nn.Module.to(network, dtype)  # diffusers' own warns of nothing at length
     return Bundle(vae, unet, [tokenizer], [text_encoder], config, name=FULL_WIDTH)
 
 

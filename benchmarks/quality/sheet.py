@@ -98,7 +98,7 @@ def trade_off(sweep: Mapping[float, Figures], width: int = 640, height: int = 42
     for strength, (x, y) in zip(sweep, points, strict=True):
         draw.circle((x, y), 4 * one, ACCENT)
         write(x + 7 * one, y - 7 * one, f"{strength:g}", 12, "ls")
-    return figure.resize((width, height), Image.Resampling.LANCZOS)
+    return figure.resize((width, height), Image.Resampling.BOX)
 
 
 class _scale:
