@@ -40,7 +40,7 @@ format: $(VENV)/.installed-dev ## put the code into its form
 
 bench: bench-speed bench-quality ## every benchmark
 
-bench-speed: $(VENV)/.installed-dev ## our edit against diffusers' image-to-image (ARGS="--quick")
+bench-speed: $(VENV)/.installed-dev ## time and memory of our edits beside their peers (ARGS="--quick")
 	@$(PY) -m benchmarks.speed $(ARGS)
 
 bench-quality: $(VENV)/.installed-dev ## our edits against their peers and the truth (ARGS="--quick")

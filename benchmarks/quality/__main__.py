@@ -17,11 +17,12 @@ from typing import Any
 import diffusers
 import torch
 
+from benchmarks.machine import machine
+from benchmarks.networks import POSTCARD
 from benchmarks.quality import comparison, painting, reconstruction, replacement, sheet
 from benchmarks.quality.job import Job, run
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.report import Report, as_json, markdown
-from benchmarks.speed import POSTCARD, machine
 from pipelines import Bundle
 from studio.models import DTYPES, pick_device, pick_dtype
 from training.critic import Critic
@@ -80,7 +81,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--candidates", type=int, help="of a replacement [4; 2 if quick]")
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto", help="[auto]")
     parser.add_argument("--device", default="auto", help="[auto]")
-    parser.add_argument("--model", default=str(POSTCARD), help="[the postcard model]")
+    parser.add_argument("--model", default=POSTCARD, help="[the postcard model]")
     parser.add_argument("--out", type=Path, default=Path("build/quality"), help="[build/quality]")
     return parser.parse_args(arguments)
 

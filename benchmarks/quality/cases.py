@@ -78,7 +78,8 @@ class Replacement:
     @property
     def exhibits(self) -> Exhibits:
         marked = np.array(self.image)
-        marked[rim(self.mask, 1)] = (255, 0, 255)
+        edge = rim(self.mask, 1)
+        marked[edge & self.mask], marked[edge & ~self.mask] = 255, 0
         return {f"picture, {self.shape} mask": Image.fromarray(marked), "truth": self.truth}
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import diffusers
 import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks import networks
 from pipelines import Bundle
-from pipelines.core import noise, solvers
+from pipelines.core import noise
 from training import album
 from training.critic import Critic
 from training.world import render
@@ -34,21 +34,7 @@ class Lab:
     def peer(self, name: str) -> Any:
         """diffusers' pipeline of that name over the bundle's own networks."""
         if name not in self._pipes:
-            own, _ = solvers.resolve("default", self.bundle.scheduler_config)
-            scheduler = getattr(diffusers, solvers.CLASSES[own])
-            pipe = getattr(diffusers, name)(
-                vae=self.bundle.vae,
-                text_encoder=self.bundle.text_encoders[0],
-                tokenizer=self.bundle.tokenizers[0],
-                unet=self.bundle.unet,
-                scheduler=scheduler.from_config(self.bundle.scheduler_config),
-                safety_checker=None,
-                feature_extractor=None,
-                image_encoder=None,
-                requires_safety_checker=False,
-            )
-            pipe.set_progress_bar_config(disable=True)
-            self._pipes[name] = pipe
+            self._pipes[name] = networks.peer(self.bundle, name)
         return self._pipes[name]
 
     def asked(self) -> dict[str, Any]:

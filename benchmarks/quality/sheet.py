@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -12,16 +11,22 @@ PAPER, INK, FAINT, ACCENT = "#fbf9f4", "#1d1b18", "#b9b3a6", "#d8402a"
 SIDE = 128  # of a picture on a sheet, in pixels
 GAP = 8
 LINE = 16  # of text
+LETTER = 7  # pixels that one takes in a case's words, on average and no less
+FINE = 3  # times that a figure is drawn larger, so that its lines are smooth
 
 
 def contact(result: Result, number: int = 4) -> Image.Image:
-    """The first row's best cases, then its worst; each with what all rows made of it."""
+    """The first row's best cases, then its worst, `number` of each or half of what there is.
+
+    Each with what all rows made of it.
+    """
     ours = next(iter(result.outcomes.values()))
     order = sorted(
         range(len(result.cases)),
         key=lambda i: _sortable(ours.each[i].get(result.merit)),
         reverse=True,
     )
+    number = min(number, (len(order) + 1) // 2)
     best, worst = order[:number], order[number:][-number:]
     strips = [_strip(result, i, "best") for i in best] + [_strip(result, i, "worst") for i in worst]
     sheet = Image.new(
@@ -41,7 +46,7 @@ def _sortable(value: float | None) -> float:
 
 
 def _strip(result: Result, index: int, rank: str) -> Image.Image:
-    """One case: a line of words, then pictures with their names above them."""
+    """One case: its words, then pictures with their names above them."""
     case = result.cases[index]
     shown = list(case.exhibits.items())
     for row, outcome in result.outcomes.items():
@@ -50,41 +55,50 @@ def _strip(result: Result, index: int, rank: str) -> Image.Image:
         names = [f"{row.strip('`')}: {told:.3g}", *[""] * (len(pictures) - 1)]
         shown += zip(names, pictures, strict=True)
     width = len(shown) * (SIDE + GAP) + GAP
-    strip = Image.new("RGB", (width, SIDE + 3 * LINE + 2 * GAP), PAPER)
+    said = _wrapped(f"{rank}: {case.prompt}", (width - 2 * GAP) // LETTER)
+    top = (len(said) + 2) * LINE + GAP
+    strip = Image.new("RGB", (width, top + SIDE + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
-    draw.text((GAP, GAP // 2), f"{rank}: {case.prompt}", INK, _font(13))
+    for line, words in enumerate(said):
+        draw.text((GAP, LINE * line + GAP // 2), words, INK, _font(13))
     for place, (name, picture) in enumerate(shown):
         left = GAP + place * (SIDE + GAP)
-        for line, words in enumerate(_wrapped(name, 24)[:2]):
-            draw.text((left, LINE * (1 + line) + GAP // 2), words, INK, _font(10))
-        strip.paste(picture.resize((SIDE, SIDE)), (left, 3 * LINE + GAP))
+        for line, words in enumerate(_wrapped(name, 24)[:2], len(said)):
+            draw.text((left, LINE * line + GAP // 2), words, INK, _font(10))
+        strip.paste(picture.resize((SIDE, SIDE)), (left, top))
     return strip
 
 
 def trade_off(sweep: Mapping[float, Figures], width: int = 640, height: int = 420) -> Image.Image:
     """KID (lower: more real) over the L2 to the strokes (lower: more faithful), by strength."""
-    figure = Image.new("RGB", (width, height), PAPER)
+    figure = Image.new("RGB", (FINE * width, FINE * height), PAPER)
     draw = ImageDraw.Draw(figure)
-    left, top, right, bottom = 72, 64, width - 40, height - 56
+    one = FINE  # of the figure's pixels
+    left, top, right, bottom = 72 * one, 64 * one, (width - 40) * one, (height - 56) * one
     across = _scale([each["L2"] for each in sweep.values()], left, right)
     down = _scale([each["KID"] for each in sweep.values()], bottom, top)
-    draw.text((left, 10), "Realism against faithfulness, by strength", INK, _font(15))
-    draw.line([(left, top), (left, bottom), (right, bottom)], INK)
-    for value in across.ticks:
-        draw.line([(across(value), bottom), (across(value), bottom + 4)], INK)
-        draw.text((across(value), bottom + 6), f"{value:g}", INK, _font(11), anchor="mt")
+
+    def write(x: float, y: float, words: str, size: int, anchor: str) -> None:
+        draw.text((x, y), words, INK, _font(size * one), anchor=anchor)
+
+    write(left, 20 * one, "Realism against faithfulness, by strength", 15, "lm")
     for value in down.ticks:
-        draw.line([(left, down(value)), (right, down(value))], FAINT)
-        draw.text((left - 6, down(value)), f"{value:g}", INK, _font(11), anchor="rm")
-    draw.text(((left + right) / 2, height - 22), "L2 to the strokes", INK, _font(12), anchor="mm")
-    draw.text((left, top - 12), "1000 KID", INK, _font(12), anchor="lm")
+        draw.line([(left, down(value)), (right, down(value))], FAINT, one)
+        write(left - 6 * one, down(value), f"{value:g}", 11, "rm")
+    for value in across.ticks:
+        draw.line([(across(value), bottom), (across(value), bottom + 4 * one)], INK, one)
+        write(across(value), bottom + 6 * one, f"{value:g}", 11, "mt")
+    draw.line([(left, top), (left, bottom), (right, bottom)], INK, one)
+    write(
+        (left + right) / 2, bottom + 34 * one, "L2 to the strokes: left is more faithful", 12, "mm"
+    )
+    write(left, top - 12 * one, "1000 KID: lower is more real", 12, "lm")
     points = [(across(each["L2"]), down(each["KID"])) for each in sweep.values()]
-    for pair in pairwise(points):
-        draw.line(pair, ACCENT, 2)
+    draw.line(points, ACCENT, 2 * one, joint="curve")
     for strength, (x, y) in zip(sweep, points, strict=True):
-        draw.ellipse([x - 4, y - 4, x + 4, y + 4], ACCENT)
-        draw.text((x + 7, y - 7), f"{strength:g}", INK, _font(12), anchor="ls")
-    return figure
+        draw.circle((x, y), 4 * one, ACCENT)
+        write(x + 7 * one, y - 7 * one, f"{strength:g}", 12, "ls")
+    return figure.resize((width, height), Image.Resampling.BOX)
 
 
 class _scale:

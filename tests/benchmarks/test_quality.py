@@ -167,35 +167,12 @@ def lab() -> Lab:
     return Lab(Bundle.load(POSTCARD), Critic(Eye()), steps=3, candidates=2, reals=2)
 
 
-def test_the_official_aligner_finds_what_is_new() -> None:
-    assert references.refinement([1, 2, 3, 9, 9], [1, 2, 3, 9, 9]) == [0, 1, 2, 3, 4]
-    assert references.refinement([1, 2, 3, 9, 9], [1, 7, 2, 3, 9]) == [0, -1, 1, 2, 3]
-    assert references.refinement([1, 2, 3, 9, 9], [1, 5, 3, 9, 9]) == [0, -1, 2, 3, 4]
-
-
-def test_maps_are_the_sources_within_their_windows() -> None:
-    editor = references.MapEditor([0, -1, 1], steps=10)
-    maps = torch.rand(4, 2, 5, 3)
-    source, target = maps[2], maps[3]
-    mixed = torch.stack([source[..., 0], target[..., 1], source[..., 1]], -1)
-    for step, crosses, wanted in (
-        (7, True, mixed), (8, True, target), (3, False, source), (4, False, target)
-    ):  # fmt: skip
-        editor.step = step
-        edited = editor.edited(maps, crosses)
-        assert torch.equal(edited[3], wanted)
-        assert torch.equal(edited[:3], maps[:3])
-    editor.step = 0
-    large = torch.rand(4, 1, 17 * 17, 17 * 17)
-    assert torch.equal(editor.edited(large, False), large)
-
-
 def test_equal_prompts_give_equal_pictures(lab: Lab) -> None:
     words = "a red house on a meadow by day"
     source, edit = references.prompt_to_prompt(lab, (words, words), 4)
     assert source.tobytes() == edit.tobytes()
     processors = {type(each).__name__ for each in lab.bundle.unet.attn_processors.values()}
-    assert "MapEditor" not in processors
+    assert "Explicit" not in processors
 
 
 def test_the_explicit_source_is_what_diffusers_draws(lab: Lab) -> None:

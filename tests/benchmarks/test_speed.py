@@ -1,11 +1,28 @@
-"""The speed benchmark compares equal work, and its arithmetic is right."""
+"""The benchmark of speed compares equal work, and its arithmetic is right."""
 
+import json
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from benchmarks import speed
-from benchmarks.speed import Spread, asked_steps, measure, parse, table
+from benchmarks.speed import painting, process, report
+from benchmarks.speed.__main__ import JOBS, USUAL, measure, parse, settings_of, write
+from benchmarks.speed.bench import Bench, Settings, asked_steps, marked
+from benchmarks.speed.report import Table
+from benchmarks.speed.rounds import (
+    Side,
+    Spread,
+    Unequal,
+    agreed,
+    differ,
+    interleaved,
+    order,
+    ratio,
+)
 from pipelines.core import solvers
 from tests.toys import tiny_pipeline
 
@@ -20,16 +37,110 @@ def test_as_many_steps_run_as_were_wanted(running: int, strength: float, asked: 
 
 def test_a_spread_is_the_median_and_the_ends() -> None:
     assert Spread.of([3.0, 1.0, 9.0]) == Spread(3.0, 1.0, 9.0)
+    assert f"{Spread(1.0, 0.5, 2.0):.1f}" == "1.0 (0.5 to 2.0)"
 
 
-def test_all_sides_draw_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "PROMPT", "a cat, by")  # within a window: diffusers cuts the rest
+# --- rounds --------------------------------------------------------------------------------------
+
+
+def test_every_side_goes_first_as_often_as_last() -> None:
+    rounds = [order("abc", number) for number in range(6)]
+    assert rounds[:3] == [list("abc"), list("bca"), list("cab")]
+    assert rounds[3:] == [each[::-1] for each in rounds[:3]]
+    assert sorted(each[0] for each in rounds) == sorted(each[-1] for each in rounds)
+
+
+def test_rounds_are_interleaved() -> None:
+    done: list[str] = []
+    sides: dict[str, Side] = {name: partial(done.append, name) for name in "ab"}
+    seconds = interleaved(sides, 3, torch.device("cpu"))
+    assert "".join(done) == "abbaba"
+    assert [len(each) for each in seconds.values()] == [3, 3]
+
+
+def test_a_ratio_is_taken_within_a_round() -> None:
+    """A machine twice as slow in a round is so for both."""
+    seconds = {"ours": [1.0, 2.0, 4.0], "peer": [2.0, 4.0, 8.0]}
+    assert ratio(seconds, "ours", "peer") == Spread(0.5, 0.5, 0.5)
+
+
+def test_pictures_that_differ_are_different_work(tmp_path: Path) -> None:
+    dark, light = (Image.new("RGB", (4, 4), (level,) * 3) for level in (10, 12))
+    dark.save(tmp_path / "saved.png")
+    assert differ([dark, light], [dark, dark]) == 2
+    drawn = {"peer": [dark], "studio": [tmp_path / "saved.png"]}
+    assert agreed(drawn, "peer", torch.float32) == {"peer": 0, "studio": 0}
+    with pytest.raises(Unequal, match="2 of 255"):
+        agreed({"peer": [dark], "ours": [light]}, "peer", torch.float32)
+    assert agreed({"peer": [dark], "ours": [light]}, "peer", torch.bfloat16)["ours"] == 2
+
+
+def test_a_mask_covers_its_share_of_the_frame() -> None:
+    for share, area in ((1, 1.0), (2, 1 / 4), (4, 1 / 16)):
+        mask = np.asarray(marked(256, share)) > 0
+        assert mask.mean() == area
+        assert np.array_equal(mask, np.kron(mask[::8, ::8], np.ones((8, 8), bool)))
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def test_a_peak_is_what_the_work_held() -> None:
+    def fill(megabytes: int) -> None:
+        np.ones(megabytes * process.MB, np.uint8)
+
+    small, large = (
+        process.holding(partial(fill, megabytes), torch.device("cpu")) for megabytes in (50, 150)
+    )
+    assert small.resident > 50
+    assert small.peak == pytest.approx(50, abs=15)
+    assert large.peak == pytest.approx(150, abs=15)
+
+
+def its_steps(bench: Bench, more: int) -> int:
+    return bench.settings.steps + more
+
+
+def test_work_is_done_in_another_process(tmp_path: Path) -> None:
+    bench = Bench(Settings("", "cpu", torch.float32, steps=3), tmp_path)
+    assert process.alone(bench, its_steps, 4) == 7
+
+
+# --- what is written -----------------------------------------------------------------------------
+
+
+def test_a_column_is_written_in_its_unit() -> None:
+    rows: dict[str, dict[str, report.Figure]] = {
+        "peer": {"an edit, s": Spread(1.0, 0.9, 1.1), "of 255": 0},
+        "ours": {"an edit, s": Spread(1.0, 0.9, 1.1), "ratio to peer": 0.5, "peak, MB": 99.6},
+    }
+    assert report.table(Table("Painting", "", rows)) == [
+        "| | an edit, s | of 255 | ratio to peer | peak, MB |",
+        "|---|---|---|---|---|",
+        "| peer | 1.000 (0.900 to 1.100) | 0 |  |  |",
+        "| ours | 1.000 (0.900 to 1.100) |  | 0.500 | 100 |",
+    ]
+
+
+def test_all_sides_of_painting_draw_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painting, "PROMPT", "a cat, by")  # one window: diffusers cuts the rest
     tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
     wanted = ["--pairs", "2", "--steps", "2", "--device", "cpu", "--dtype", "float32"]
-    report = measure(parse([*wanted, "--model", str(tmp_path / "model")]))
-    assert report.pairs == 2
-    assert report.largest_difference.keys() == report.ratio.keys() == report.seconds.keys()
-    assert max(report.largest_difference.values()) <= 1
-    assert report.ratio["diffusers"] == Spread(1.0, 1.0, 1.0)
-    assert all(spread.low > 0 for spread in report.step_ms.values())
-    assert "| the studio, previews on, saved |" in table(report)
+    given = parse([*wanted, "--model", str(tmp_path / "model"), "--only", "painting"])
+    found = measure(settings_of(given), given.only)
+    edits = found.tables[0].rows
+    assert edits[painting.PEER]["ratio to diffusers"] == Spread(1.0, 1.0, 1.0)
+    assert all(row["differs by, of 255"] in (0, 1) for row in edits.values())
+    write(found, tmp_path / "out")
+    text = (tmp_path / "out" / "speed.md").read_text("utf-8")
+    assert "### Painting" in text and "| the studio, previews on, saved |" in text
+    told = json.loads((tmp_path / "out" / "speed.json").read_text("utf-8"))
+    assert told["tables"][0]["rows"][painting.PEER]["ratio to diffusers"]["median"] == 1.0
+
+
+def test_the_command_line_has_its_defaults() -> None:
+    assert parse([]).only == USUAL and "sd15" in JOBS and "sd15" not in USUAL
+    quick = settings_of(parse(["--quick", "--device", "cpu", "--dtype", "float32"]))
+    assert (quick.rounds, quick.steps, quick.quick) == (2, 4, True)

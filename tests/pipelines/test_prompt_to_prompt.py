@@ -11,6 +11,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from benchmarks import published
+from benchmarks.published import Blend, Recipe
 from pipelines import (
     Bundle,
     LocalBlend,
@@ -26,8 +28,6 @@ from pipelines.core.sampling import Step, walk
 from pipelines.prompt_to_prompt import cut
 from tests import toys
 from tests.conftest import POSTCARD
-from tests.pipelines import published
-from tests.pipelines.published import Blend, Recipe
 
 SOURCE = "a red house on a meadow by day"  # tokens 1 to 8, the end is 9
 SWAPPED = "a blue tower on a meadow by day"
@@ -38,7 +38,7 @@ EYE = torch.eye(32, dtype=torch.float64)
 BESIDE: dict[str, tuple[PromptEdit, Recipe]] = {
     "replace": (
         PromptEdit(prompt=SWAPPED),
-        Recipe(SOURCE, SWAPPED, mapper=EYE),
+        Recipe(SWAPPED, mapper=EYE),
     ),
     "replace, by word": (
         PromptEdit(
@@ -46,34 +46,34 @@ BESIDE: dict[str, tuple[PromptEdit, Recipe]] = {
             cross_replace_steps={"default_": 1, "tower": (0.2, 0.6)},
             self_replace_steps=(0.2, 0.9),
         ),
-        Recipe(SOURCE, SWAPPED, EYE, {}, (0, 1), {3: (0.2, 0.6)}, (0.2, 0.9)),
+        Recipe(SWAPPED, EYE, {}, (0, 1), {3: (0.2, 0.6)}, (0.2, 0.9)),
     ),
     "replace, by word, the others all the time": (
         PromptEdit(prompt=SWAPPED, cross_replace_steps={"tower": 0.4}, self_replace_steps=0),
-        Recipe(SOURCE, SWAPPED, EYE, {}, (0, 1), {3: (0, 0.4)}, (0, 0)),
+        Recipe(SWAPPED, EYE, {}, (0, 1), {3: (0, 0.4)}, (0, 0)),
     ),
     "refine": (
         PromptEdit(prompt=LONGER, cross_replace_steps=0.6),
-        Recipe(SOURCE, LONGER, index=ADDED, cross=(0, 0.6)),
+        Recipe(LONGER, index=ADDED, cross=(0, 0.6)),
     ),
     "refine, weighed": (
         PromptEdit(prompt=LONGER, weights={"snowy": 3, "house": -1}),
-        Recipe(SOURCE, LONGER, index=ADDED, equalizer={8: 3, 3: -1}),
+        Recipe(LONGER, index=ADDED, equalizer={8: 3, 3: -1}),
     ),
     "reweight": (
         PromptEdit(prompt=SOURCE, weights={"red": -2, "meadow": 2.5}, self_replace_reduction=4),
-        Recipe(SOURCE, SOURCE, equalizer={2: -2, 6: 2.5}, layout_pixels=4 * 4),
+        Recipe(SOURCE, equalizer={2: -2, 6: 2.5}, layout_pixels=4 * 4),
     ),
     "replace, weighed": (
         PromptEdit(prompt=SWAPPED, weights={"tower": 2}),
-        Recipe(SOURCE, SWAPPED, EYE, equalizer={3: 2}),
+        Recipe(SWAPPED, EYE, equalizer={3: 2}),
     ),
     "local blend": (
         PromptEdit(
             prompt=SWAPPED,
             local_blend=LocalBlend(source=("house",), target=("tower",), subtract=("meadow",)),
         ),
-        Recipe(SOURCE, SWAPPED, EYE, blend=Blend(([3], [3]), ([6], [6]))),
+        Recipe(SWAPPED, EYE, blend=Blend(([3], [3]), ([6], [6]))),
     ),
 }  # fmt: skip
 
@@ -108,7 +108,7 @@ def side_by_side(exact: Bundle) -> list[Tensor]:
 def test_the_published_algorithm_step_by_step(
     name: str, exact: Bundle, side_by_side: list[Tensor]
 ) -> None:
-    expected = published.prompt_to_prompt(exact, BESIDE[name][1], 5, 3.0, seed=4)
+    expected = published.prompt_to_prompt(exact, SOURCE, [BESIDE[name][1]], 5, 3.0, seed=4)
     row = list(BESIDE).index(name) + 1
     for number, (mine, theirs) in enumerate(zip(side_by_side, expected, strict=True), start=1):
         pair = mine[[0, row]]

@@ -1,0 +1,129 @@
+"""Painting against diffusers' image-to-image.
+
+Three sides do the same work: encode the same strokes, run the same number of network steps under
+the same scheduler, guidance and seed, decode to a picture.
+
+    diffusers   StableDiffusionImg2ImgPipeline over the very networks of our bundle
+    method      pipelines.sdedit, drained
+    studio      studio.engine: the same, with previews made on the way, and the result saved
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from PIL import Image
+
+from benchmarks.speed.bench import PROMPT, Bench, asked_steps, strokes
+from benchmarks.speed.report import Table
+from benchmarks.speed.rounds import Picture, Side, Spread, agreed, now, ratio
+from components.events import Stepped
+from pipelines import SDEdit, drain, sdedit
+
+PEER, METHOD, STUDIO = (
+    "diffusers, image-to-image",
+    "`pipelines.sdedit`",
+    "the studio, previews on, saved",
+)
+
+
+def request(bench: Bench) -> SDEdit:
+    settings = bench.settings
+    return SDEdit(
+        image=strokes(bench.bundle.size),
+        prompt=PROMPT,
+        strength=settings.strength,
+        num_inference_steps=asked_steps(settings.steps, settings.strength),
+        guidance_scale=settings.guidance,
+        seed=1,
+    )
+
+
+def measure(bench: Bench) -> list[Table]:
+    asked, settings, device = request(bench), bench.settings, bench.bundle.device
+    cold = first_preview(bench, asked)
+
+    def method() -> list[Image.Image]:
+        return drain(sdedit(bench.bundle, asked)).images
+
+    drawn: dict[str, Sequence[Picture]] = {
+        PEER: diffusers(bench, asked),
+        METHOD: method(),
+        STUDIO: bench.studio(sdedit, asked),
+    }
+    differences = agreed(drawn, PEER, settings.dtype)
+    sides: dict[str, Side] = {
+        PEER: lambda: diffusers(bench, asked),
+        METHOD: method,
+        STUDIO: lambda: bench.studio(sdedit, asked),
+    }
+    seconds = bench.rounds(sides, "Painting")
+    repeats = min(5, settings.rounds)
+    previews = [first_preview(bench, asked) for _ in range(repeats)]
+    runs = [step_times(bench, asked) for _ in range(repeats)]
+    edits = Table(
+        "Painting",
+        f"An edit at strength {settings.strength:g}, from strokes to a picture.",
+        {
+            side: {
+                "an edit, s": Spread.of(seconds[side]),
+                "ratio to diffusers": ratio(seconds, side, PEER),
+                "a step, ms": Spread.of([1000 * t for run in runs for t in run[side]]),
+                "differs by, of 255": differences[side],
+            }
+            for side in sides
+        },
+    )
+    begun = Table(
+        "The first preview",
+        f"In the studio, after the click; on {device}.",
+        {
+            "of any edit": {"after, ms": Spread.of([1000 * t for t in previews])},
+            "of the first edit after loading": {"after, ms": 1000 * cold},
+        },
+    )
+    return [edits, begun]
+
+
+def diffusers(bench: Bench, asked: SDEdit, **watching: Any) -> list[Image.Image]:
+    return (
+        bench.peer("StableDiffusionImg2ImgPipeline")(
+            prompt=asked.prompt,
+            image=asked.image,
+            strength=asked.strength,
+            num_inference_steps=asked.num_inference_steps,
+            guidance_scale=asked.guidance_scale,
+            generator=bench.generators(asked.seed),
+            **watching,
+        )
+    ).images
+
+
+def first_preview(bench: Bench, asked: SDEdit) -> float:
+    """Seconds from the order to the first frame."""
+    begun = now(bench.bundle.device)
+    run = bench.events(sdedit, asked)
+    for event in run:
+        if isinstance(event, Stepped) and event.frame is not None:
+            taken = now(bench.bundle.device) - begun
+            run.close()
+            return taken
+    raise AssertionError("the engine made no frame")
+
+
+def step_times(bench: Bench, asked: SDEdit) -> dict[str, list[float]]:
+    """Seconds between one step's end and the next one's, of one run of each side."""
+    device = bench.bundle.device
+    stamps: dict[str, list[float]] = {PEER: [], METHOD: [], STUDIO: []}
+
+    def stamp(_pipe: Any, _index: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        stamps[PEER].append(now(device))
+        return tensors
+
+    diffusers(bench, asked, callback_on_step_end=stamp)
+    for _ in sdedit(bench.bundle, asked):
+        stamps[METHOD].append(now(device))
+    for event in bench.events(sdedit, asked):
+        if isinstance(event, Stepped):
+            stamps[STUDIO].append(now(device))
+    return {side: [b - a for a, b in pairwise(each)] for side, each in stamps.items()}

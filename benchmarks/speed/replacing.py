@@ -1,0 +1,166 @@
+"""Replacing against diffusers' inpainting; what a small mask saves; what decoder tuning takes."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.quality import metrics
+from benchmarks.quality.cases import Replacement, replacements
+from benchmarks.speed.bench import PROMPT, Bench, marked, strokes
+from benchmarks.speed.report import Figure, Table
+from benchmarks.speed.rounds import Picture, Side, Spread, agreed, now, ratio
+from pipelines import Blended, blended, drain
+
+CANDIDATES = (1, 4)
+LARGE = 1024  # pixels on the side of a picture with a small mask
+SMALLER = 4  # times that a small mask's side is less than the frame's: 1/16 of its area
+PEER, DECODED, METHOD, STUDIO = (
+    "diffusers, inpainting",
+    "`pipelines.blended`, as decoded",
+    "`pipelines.blended`: the original pasted around it, candidates ranked",
+    "the studio: the same, previews on, saved",
+)
+
+
+def measure(bench: Bench) -> list[Table]:
+    tables = [candidates(bench, number) for number in CANDIDATES]
+    return [*tables, small_mask(bench), tuning(bench)]
+
+
+def request(bench: Bench, side: int, share: int, **choices: Any) -> Blended:
+    """Words for the middle of a picture `side` pixels wide."""
+    return Blended(
+        image=strokes(side),
+        mask_image=marked(side, share),
+        prompt=PROMPT,
+        seed=1,
+        **choices,
+        **bench.settings.asked(),
+    )
+
+
+def diffusers(bench: Bench, asked: Blended) -> list[Image.Image]:
+    assert asked.image is not None
+    return (
+        bench.peer("StableDiffusionInpaintPipeline")(
+            prompt=asked.prompt,
+            image=asked.image,
+            mask_image=asked.mask_image,
+            strength=asked.strength,
+            height=asked.image.height,
+            width=asked.image.width,
+            num_images_per_prompt=asked.num_images,
+            generator=bench.generators(asked.seed, asked.num_images),
+            num_inference_steps=asked.num_inference_steps,
+            guidance_scale=asked.guidance_scale,
+        )
+    ).images
+
+
+def ours(bench: Bench, asked: Blended) -> list[Image.Image]:
+    return drain(blended(bench.bundle, asked)).images
+
+
+def candidates(bench: Bench, number: int) -> Table:
+    """At the model's own size, a mask aligned to its cells: there all sides draw one picture."""
+    side = bench.bundle.size
+    asked = request(bench, side, 2, num_images=number)
+    bare = request(bench, side, 2, num_images=number, background="none", crop="off")
+    drawn: dict[str, list[Picture]] = {
+        PEER: list(diffusers(bench, bare)),
+        DECODED: list(ours(bench, bare)),
+    }
+    differences = agreed(drawn, PEER, bench.settings.dtype)
+    sides: dict[str, Side] = {
+        PEER: partial(diffusers, bench, bare),
+        DECODED: partial(ours, bench, bare),
+        METHOD: partial(ours, bench, asked),
+        STUDIO: partial(bench.studio, blended, asked),
+    }
+    seconds = bench.rounds(sides, f"Replacing, {number}", 1 if number == 1 else 0.4)
+    rows: dict[str, dict[str, Figure]] = {
+        name: {
+            "a candidate, s": Spread.of([each / number for each in seconds[name]]),
+            "ratio to diffusers": ratio(seconds, name, PEER),
+        }
+        for name in sides
+    }
+    for name, difference in differences.items():
+        rows[name]["differs by, of 255"] = difference
+    return Table(
+        f"Replacing, {number} candidate{'s' if number > 1 else ''}",
+        "A quarter of the frame, from pure noise.",
+        rows,
+    )
+
+
+def small_mask(bench: Bench) -> Table:
+    """A mask of 1/16 of the frame; diffusers works at the picture's size, we at the model's own."""
+    whole = "`pipelines.blended`, all of the frame masked"
+    small = f"`pipelines.blended`, 1/{SMALLER**2} of the frame masked"
+    peer = f"diffusers, inpainting, 1/{SMALLER**2} of the frame masked"
+    little = request(bench, LARGE, SMALLER)
+    sides: dict[str, Side] = {
+        whole: partial(ours, bench, request(bench, LARGE, 1)),
+        small: partial(ours, bench, little),
+        peer: partial(diffusers, bench, little),
+    }
+    for name in (whole, small):
+        sides[name]()
+    seconds = bench.rounds(sides, "A small mask", 0.2)
+    box = drain(blended(bench.bundle, little)).notes.get("crop", [0, 0, LARGE, LARGE])
+    rows: dict[str, dict[str, Figure]] = {
+        name: {
+            "an edit, s": Spread.of(seconds[name]),
+            "ratio to a full mask": ratio(seconds, name, whole),
+            "ratio to diffusers": ratio(seconds, name, peer),
+        }
+        for name in sides
+    }
+    return Table(
+        "A small mask in a large picture",
+        f"A picture of {LARGE} pixels; for the small mask {box[2] - box[0]} × {box[3] - box[1]} "
+        f"of them are worked on. Ours works at the model's own {bench.bundle.size} pixels at most, "
+        "diffusers at all that there are.",
+        rows,
+    )
+
+
+def tuning(bench: Bench) -> Table:
+    """Held-out pictures with loose masks, by each background."""
+    settings = bench.settings
+    cases = replacements(1 if settings.quick else 4, ("loose",))
+    rows: dict[str, dict[str, Figure]] = {}
+    ways = {"as decoded": "none", "decoder tuning": "tune", "the original pasted": "paste"}
+    for name, background in ways.items():
+        found = [_reconstructed(bench, case, background) for case in cases]
+        seconds, levels = zip(*found, strict=True)
+        rows[name] = {"an edit, s": Spread.of(seconds), "PSNR outside, dB": Spread.of(levels)}
+    for figures in rows.values():
+        psnr, plain = figures["PSNR outside, dB"], rows["as decoded"]["PSNR outside, dB"]
+        assert isinstance(psnr, Spread) and isinstance(plain, Spread)
+        figures["gain, dB"] = psnr.median - plain.median
+    return Table(
+        "Decoder tuning",
+        f"{len(cases)} held-out postcards with a loose mask; outside it, against the original "
+        f"({metrics.CEILING:g} dB: nothing differs).",
+        rows,
+    )
+
+
+def _reconstructed(bench: Bench, case: Replacement, background: str) -> tuple[float, float]:
+    """(seconds, PSNR outside the mask)."""
+    asked = Blended(
+        image=case.image,
+        mask_image=case.mask_image,
+        prompt=case.prompt,
+        seed=case.seed,
+        background=background,
+        **bench.settings.asked(),
+    )
+    begun = now(bench.bundle.device)
+    (picture,) = ours(bench, asked)
+    taken = now(bench.bundle.device) - begun
+    return taken, metrics.psnr(np.asarray(picture), np.asarray(case.image), ~case.mask)
