@@ -116,7 +116,7 @@ def overlap(bundle: Bundle, judge: critic.Critic, told: Sequence[Scene]) -> floa
         text = caption(scene)
         kind = scene.thing.kind.split()
         words = [word for word in tokens.words(bundle, text) if word.text in kind]
-        watch = Watch(tokens.columns(bundle, words))
+        watch = Watch(tokens.columns(bundle, words, tokens.length(bundle, text)))
         picture = draw(
             bundle, [text], watching=lambda predict, w=watch: watched(bundle.unet, predict, w)
         )[0]
