@@ -133,8 +133,13 @@ def _say_float32(config: Path) -> None:
 
 
 def _readable(folder: Path) -> None:
+    """For everybody, and silent about where the weights were read from."""
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)
+    for file in folder.rglob("config.json"):
+        told = json.loads(file.read_text())
+        if told.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def _card() -> dict[str, object]:

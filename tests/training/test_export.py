@@ -150,3 +150,8 @@ def test_comparisons_speak_in_known_words_and_name_what_they_weigh(tmp_path: Pat
             blend = row.get("local_blend", {})
             assert {*row.get("weights", {}), *blend.get("target", ())} <= set(row["prompt"].split())
             assert set(blend.get("source", ())) <= set(entry["prompt"].split())
+
+
+def test_the_shipped_folder_names_no_place_it_was_read_from():
+    told = [json.loads(file.read_text()) for file in SHIPPED.rglob("*config.json")]
+    assert told and not any("_name_or_path" in each for each in told)
