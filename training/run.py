@@ -11,10 +11,10 @@ program wants a core for a moment, both would wait.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 import torch
@@ -67,11 +67,11 @@ class Run:
 
     def steps(self) -> Iterator[int]:
         """Count steps until the budget is spent; keeps time, saves, reports."""
-        last = saved = said = time.monotonic()
+        last = saved = said = monotonic()
         while self.fraction < 1:
             yield self.step
             self.step += 1
-            now = time.monotonic()
+            now = monotonic()
             self.elapsed += min(now - last, LONGEST_SECONDS)
             last = now
             if now - said > PROGRESS_SECONDS:

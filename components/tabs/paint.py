@@ -214,12 +214,13 @@ def _watch(tab: Paint, live: gr.Checkbox) -> None:
     """Paint live while the switch is on; of strokes in quick succession the newest one counts."""
     paper, widgets = tab.canvas, tab.form.widgets
     words, strength = cast(gr.Textbox, widgets["prompt"]), cast(gr.Slider, widgets["strength"])
-    gr.on(
-        [paper.component.stroke, live.change, words.blur, words.submit, strength.release],
-        tab.live,
-        [live, paper.component, *widgets.values()],
-        tab.stage.plate,
-        js=paper.js_if,
-        trigger_mode="always_last",
+    seen: dict[str, Any] = {
+        "fn": tab.live,
+        "inputs": [live, paper.component, *widgets.values()],
+        "outputs": tab.stage.plate,
+        "js": paper.js_if,
+        "trigger_mode": "always_last",
         **AT_ONCE,
-    )
+    }
+    paper.component.stroke(**seen)
+    gr.on([live.change, words.blur, words.submit, strength.release], **seen)

@@ -74,10 +74,16 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
 
 
 def _doing(thread: threading.Thread, loop: asyncio.AbstractEventLoop) -> str:
-    """What keeps a studio from ending."""
+    """What keeps a studio from ending: its thread, and where each of its tasks waits."""
     frame = sys._current_frames()[thread.ident or 0]  # pyright: ignore[reportPrivateUsage]
-    tasks = (task.get_coro().__qualname__ for task in asyncio.all_tasks(loop))  # pyright: ignore
-    return "".join(traceback.format_stack(frame)) + "\n".join(tasks)
+    said = [*traceback.format_stack(frame)]
+    for task in asyncio.all_tasks(loop):
+        at: Any = task.get_coro()
+        while getattr(at, "cr_frame", None) is not None:
+            said.append(f"{at.__qualname__}:{at.cr_frame.f_lineno} ")
+            at = at.cr_await
+        said.append(f"{at}\n")
+    return "".join(said)
 
 
 def _method(_bundle: Any, request: Any) -> Any:

@@ -79,7 +79,7 @@ def test_a_finished_run_does_nothing_more(tmp_path: Path):
 
 def test_a_pause_costs_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
-    monkeypatch.setattr("training.run.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("training.run.monotonic", lambda: now[0])
     run = make(tmp_path, Toy(), seconds=100)
     for step, _ in enumerate(run.steps()):
         now[0] += 3600 if step == 1 else 2
