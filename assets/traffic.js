@@ -13,7 +13,7 @@
   if (window.pentimentoTraffic) return;
   window.pentimentoTraffic = true;
 
-  const PATIENCE = 2000; // ms; a stream that says nothing for longer has other troubles
+  const PATIENCE = 5000; // ms; a stream that says nothing for longer has other troubles
   const ask = window.fetch.bind(window);
   let streams = 0;
   let heard = ""; // the last part of what the streams said
@@ -25,7 +25,6 @@
 
   async function listen(stream) {
     const words = new TextDecoder();
-    streams += 1;
     try {
       const reader = stream.getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -35,18 +34,32 @@
     } catch {
       // the client has let it go
     }
-    setTimeout(() => { // the client has read the end by then as well
-      streams -= 1;
-      news();
-    });
+    setTimeout(ended); // the client has read the end by then as well
+  }
+
+  function ended() {
+    streams -= 1;
+    news();
+  }
+
+  /** A stream counts from the moment it is asked for: the client takes it for open from then on. */
+  async function open(target, options) {
+    streams += 1;
+    let answer;
+    try {
+      answer = await ask(target, options);
+    } finally {
+      if (answer?.ok) listen(answer.clone().body);
+      else ended();
+    }
+    return answer;
   }
 
   window.fetch = async (target, options) => {
     const address = String(target.url ?? target);
+    if (/\/queue\/data\b/.test(address)) return open(target, options);
     const answer = await ask(target, options);
-    if (answer.ok && /\/queue\/data\b/.test(address)) {
-      listen(answer.clone().body);
-    } else if (answer.ok && streams && /\/queue\/join\b/.test(address)) {
+    if (answer.ok && streams && /\/queue\/join\b/.test(address)) {
       const { event_id: event } = await answer.clone().json();
       await new Promise((go) => {
         waiting.push([() => !streams || heard.includes(event), go]);
