@@ -87,7 +87,8 @@ def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer) -> No
     comparer.until("done")
     comparer.stage.locator("xpath=.").and_(comparer.page.locator("[data-maps=ready]")).wait_for()
     source, blue, same = (comparer.picture(f".pt-cell >> nth={n} >> .pt-now") for n in range(3))
-    assert np.array_equal(np.asarray(source), np.asarray(same)), "equal words, equal pictures"
+    apart = np.asarray(source, dtype=int) - np.asarray(same, dtype=int)
+    assert abs(apart).max() <= 1, "equal words, equal pictures, up to the rounding of a row"
     assert not np.array_equal(np.asarray(source), np.asarray(blue))
     assert "changed" in comparer.cells.nth(1).locator(".pt-figure").inner_text()
     assert "same picture" in comparer.cells.nth(2).locator(".pt-said").inner_text()
