@@ -270,8 +270,11 @@ def test_the_outline_follows_the_mask_and_what_is_done_to_it(
 
 
 def test_strokes_and_resting_hands_ask_for_no_outline(masked: Painter, pretend: Pretend) -> None:
-    finished(masked, pretend)  # whatever the mask has asked for has come by now
-    asked = len(pretend.outlines)
+    lines(masked).first.wait_for(state="attached")
+    asked = -1
+    while asked != len(pretend.outlines):  # until what the mask has asked for has come
+        asked = len(pretend.outlines)
+        masked.page.wait_for_timeout(1000)
     masked.press("Paint")
     masked.paint((((0.1, 0.1), (0.2, 0.1)), ((0.1, 0.2), (0.2, 0.2))))
     finished(masked, pretend)
