@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
 from PIL import Image
-from transformers import CLIPModel
 
 from pipelines import Bundle
 from pipelines.core import noise, solvers, tokens
@@ -150,12 +148,10 @@ def bars(folder: Path, count: int) -> Iterator[Bar]:
     teacher = marks(judge, drawn(bundle, texts), told)
     yield from _words(teacher)
     yield from _attention(bundle, judge, min(count, 200))
-    if (folder / "ranker").is_dir():
-        clip = cast("CLIPModel", CLIPModel.from_pretrained(folder / "ranker").eval())
-        found = ranker.retrieval(clip)
+    if bundle.ranker is not None:
+        found = ranker.retrieval(bundle.ranker.model)
         yield Bar("ranker: the caption found among 64", "90 %", f"{found:.1%}", found >= 0.9)
-    if (folder / "fast").is_dir():
-        fast = few_steps(bundle, folder / "fast")
+    if (fast := bundle.student) is not None:
         for steps in (2, 4):
             pictures = drawn(fast, texts, steps=steps, guidance_scale=1.0, scheduler="lcm")
             yield _student(steps, marks(judge, pictures, told).mean, teacher.mean)
@@ -193,14 +189,6 @@ def _attention(bundle: Bundle, judge: critic.Critic, count: int) -> Iterator[Bar
     single = [scene for scene in scenes(3 * count) if scene.thing and not scene.other][:count]
     iou = overlap(bundle, judge, single)
     yield Bar("attention of the thing's word (IoU)", "0.40", f"{iou:.2f}", iou >= 0.4)
-
-
-def few_steps(bundle: Bundle, folder: Path) -> Bundle:
-    """The student in `folder`, with the teacher's words and autoencoder."""
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
-    return Bundle(
-        bundle.vae, unet, bundle.tokenizers, bundle.text_encoders, bundle.scheduler_config, "fast"
-    )
 
 
 def _student(steps: int, mean: float, teacher: float) -> Bar:
