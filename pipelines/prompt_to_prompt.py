@@ -17,7 +17,7 @@ squirrel; each edit has its own words to blend; a swap of words with different n
 keeps the words behind it aligned (core/alignment.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial, reduce
 from typing import Annotated, Any, cast
@@ -44,9 +44,11 @@ from pipelines.core.bundle import Bundle
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.difference import between, psnr
 from pipelines.core.guidance import guided
-from pipelines.core.inversion import Asked, Inversions, inverted
+from pipelines.core.inversion import Asked, Inversion, inverted
+from pipelines.core.latest import Latest, digest
 from pipelines.core.local_blend import LocalBlend
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
+from pipelines.core.tape import Call, Tape
 from pipelines.request import Choice, Edit, Picture, Range, Request, Words
 
 MAX_EDITS = 8
@@ -165,19 +167,41 @@ def _interval(window: Any, label: str) -> tuple[float, float]:
     return float(start), float(end)
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is known of the sources used last, so that a second edit of one pays for itself only.
+
+    Make one and pass it to every run that is to share it.
+    """
+
+    inversions: Latest[Inversion] = field(default_factory=lambda: Latest(8))
+    tapes: Latest[list[Call]] | None = field(default_factory=lambda: Latest(1))  # None: no tapes
+
+    def tape(self, bundle: Bundle, run: Hashable) -> Tape | None:
+        """Of the source's own run: kept from another edit, or empty, to be kept."""
+        return None if self.tapes is None else Tape(self.tapes.find(bundle, run) or ())
+
+    def keep(self, bundle: Bundle, run: Hashable, tape: Tape | None) -> None:
+        if self.tapes is not None and tape is not None and tape.calls:
+            self.tapes.keep(bundle, run, tape.calls)
+
+
 def prompt_to_prompt(
-    bundle: Bundle, request: PromptToPrompt, inversions: Inversions | None = None
+    bundle: Bundle, request: PromptToPrompt, sources: Sources | None = None
 ) -> Run:
     """Draw the source and its edits side by side, yielding each step.
 
     Returns [source, *edits] at the size the model works at. For a given picture the first is what
-    the model makes of it, and the view "before" is the picture itself at that size; `inversions`
-    keeps what was found out about it for the next run.
+    the model makes of it, and the view "before" is the picture itself at that size.
+
+    `sources` keeps what was found out about the source: the next edit of the same one, with other
+    words, windows or blends, neither inverts it nor runs its row again.
 
     With `attention`, the view "attention/<row>" of each picture is an atlas of its words' maps
     (`core.maps`: a column per word, the mean over the steps, then a band per step); the notes hold
     under "attention" the words of each row, a map's size, and the maximum of each word's mean map.
     """
+    sources = sources or Sources(tapes=None)
     given, prompts = request.image, [request.prompt, *(each.prompt for each in request.edits)]
     native = (bundle.size, bundle.size)
     size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
@@ -221,7 +245,7 @@ def prompt_to_prompt(
                 request.guidance_scale,
                 request.num_inference_steps,
             ),
-            inversions or Inversions(),
+            sources.inversions,
         )
         way, nulls = list(inversion.way), inversion.without
         x = way[-1].expand(len(prompts), *shape)
@@ -235,14 +259,19 @@ def prompt_to_prompt(
     def view(clean: Tensor) -> Views:
         return {str(i): each for i, each in enumerate(composed(preview.pictures(bundle, clean)))}
 
+    ran, _ = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    run = _itself(request, guide, words, control.finest, corrected=ran == "unipc" and not kept)
+    tape = sources.tape(bundle, run)
+    played = tape is not None and tape.plays
     parts = [
-        (rows, _predict(bundle, words.at(rows), nulls, request.guidance_scale, int(held)))
+        (rows, _predict(bundle, words.at(rows[played:]), nulls, request, held and not played))
         for rows in cut(len(prompts), shape, guided=request.guidance_scale > 1)
     ]
     watches = [each for each in (blend, look) if each is not None]
-    predict = attention.controlled(bundle.unet, parts, control, watches)
+    predict = attention.controlled(bundle.unet, parts, control, watches, tape)
     revise = _Kept(way if held else [], blend, [e.local_blend for e in request.edits], cells)
     latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
+    sources.keep(bundle, run, tape)
 
     pictures = composed(bundle.decode(latents))
     views = {} if guide is None else {"before": guide}
@@ -299,11 +328,11 @@ def _predict(
     bundle: Bundle,
     words: Conditioning,
     nulls: Sequence[Conditioning],
-    guidance_scale: float,
-    unguided: int,
+    request: PromptToPrompt,
+    held: bool,
 ) -> Predict:
-    """Guided by one null for all steps, or by one a step."""
-    each = [guided(bundle, words, null, guidance_scale, unguided) for null in nulls]
+    """Guided by one null for all steps, or by one a step; a source that is held needs none."""
+    each = [guided(bundle, words, null, request.guidance_scale, int(held)) for null in nulls]
     return lambda x, moment: each[min(moment.index, len(each)) - 1](x, moment)
 
 
@@ -312,6 +341,29 @@ def cut(count: int, shape: Sequence[int], *, guided: bool) -> list[list[int]]:
     cells = shape[-1] * shape[-2] * (2 if guided else 1)
     most = max(1, ROOM // cells - 1)
     return [[0, *range(i, min(i + most, count))] for i in range(1, count, most)]
+
+
+def _itself(
+    request: PromptToPrompt,
+    guide: Image.Image | None,
+    words: Conditioning,
+    finest: int,
+    *,
+    corrected: bool,
+) -> Hashable:
+    """What the source's own run depends on, and how much of it a tape holds."""
+    return (
+        request.seed if guide is None else (digest(guide), request.inversion),
+        request.prompt,
+        request.negative_prompt,
+        request.guidance_scale,
+        request.num_inference_steps,
+        request.scheduler,
+        corrected,
+        finest,
+        words.tokens.shape[1],  # rows are filled up to the longest of a batch
+        words.heard is None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,14 @@ from components.tabs.compare import compare
 from components.tabs.paint import paint
 from components.tabs.replace import replace
 from pipelines.blended import Blended, blended
-from pipelines.core.inversion import Inversions
 from pipelines.core.local_blend import LocalBlend
-from pipelines.prompt_to_prompt import MAX_EDITS, PromptEdit, PromptToPrompt, prompt_to_prompt
+from pipelines.prompt_to_prompt import (
+    MAX_EDITS,
+    PromptEdit,
+    PromptToPrompt,
+    Sources,
+    prompt_to_prompt,
+)
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
 from studio.comparisons import gathered
@@ -34,7 +39,7 @@ class Entry:
 
 
 def entries() -> Sequence[Entry]:
-    kept = Inversions()  # a second edit of a given picture pays for itself only
+    kept = Sources()  # a second edit of a source pays for itself only
     latent = "Blended Latent Diffusion · Avrahami et al., 2023"
     return (
         Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),
@@ -43,7 +48,7 @@ def entries() -> Sequence[Entry]:
             "Compare",
             "Prompt-to-Prompt · Hertz et al., 2023",
             PromptToPrompt,
-            partial(prompt_to_prompt, inversions=kept),
+            partial(prompt_to_prompt, sources=kept),
             _compare,
             compare_endpoint,
             gathered,

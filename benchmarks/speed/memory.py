@@ -9,8 +9,7 @@ from benchmarks.speed.process import resident_now
 from benchmarks.speed.report import Figure, Table
 from benchmarks.speed.rounds import Side
 from pipelines import Blended, PromptToPrompt, Request, SDEdit, blended, drain, sdedit
-from pipelines.core.inversion import Inversions
-from pipelines.prompt_to_prompt import prompt_to_prompt
+from pipelines.prompt_to_prompt import Sources, prompt_to_prompt
 from studio.engine import Method
 
 TINY = 64  # pixels
@@ -105,7 +104,7 @@ def growth(bench: Bench) -> Table:
 
 def after_edits(bench: Bench, numbers: tuple[int, ...]) -> list[float]:
     """MB that this process holds after so many edits."""
-    kept = Inversions()
+    kept = Sources()
     held: list[float] = []
     for number in range(max(numbers)):
         bench.studio(*_edit(number, kept))
@@ -115,7 +114,7 @@ def after_edits(bench: Bench, numbers: tuple[int, ...]) -> list[float]:
     return held
 
 
-def _edit(number: int, kept: Inversions) -> tuple[Method, Request]:
+def _edit(number: int, kept: Sources) -> tuple[Method, Request]:
     picture = strokes(TINY).rotate(number)
     if number % 3 == 0:
         return sdedit, SDEdit(
@@ -129,7 +128,7 @@ def _edit(number: int, kept: Inversions) -> tuple[Method, Request]:
             num_inference_steps=2,
             seed=number,
         )
-    return partial(prompt_to_prompt, inversions=kept), PromptToPrompt(
+    return partial(prompt_to_prompt, sources=kept), PromptToPrompt(
         image=picture,
         prompt=SOURCE,
         edits=(EDITS["replace"],),

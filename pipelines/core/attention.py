@@ -10,7 +10,9 @@ a counterpart (else 0), W = 1 inside a token's window of steps, c its weight:
 
 Self-attention is replaced by giving the target the source's queries and keys, and a map is seen by
 attending to one-hot columns in place of the values. Row 0 of a batch is the source, the others are
-its targets; of a guided batch only the conditional half, its last rows, is touched.
+its targets; of a guided batch only the conditional half, its last rows, is touched. A target needs
+no more of its source than queries and keys, so a source that was kept (core/tape.py) plays them
+back, and its row is not run again.
 
 To see where a plain run of n pictures looks for each word of its prompt:
 
@@ -32,6 +34,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from pipelines.core.sampling import Moment, Predict
+from pipelines.core.tape import Call, Looking, Tape
 
 Rows = list[int]  # of a batch [source, *targets]
 Fold = tuple[Tensor, Tensor]  # [E, 1, L, L] of the source's map, [E, 1, L, 1] of the own
@@ -113,6 +116,11 @@ class Control:
     places: Sequence[Sequence[bool]]  # [S][E], whether the source's self-attention is taken
     coarse: Sequence[int]  # [E], self-attention is taken at this reduction and coarser ones
 
+    @property
+    def finest(self) -> int:
+        """The smallest reduction at which self-attention is ever taken."""
+        return min(self.coarse)
+
     def at(self, step: int, rows: Rows, reductions: Iterable[int]) -> "_Now":
         """For the part `rows` of the batch, of which the first is the source."""
         edits = [row - 1 for row in rows[1:]]
@@ -152,32 +160,68 @@ def controlled(
     parts: Sequence[tuple[Rows, Predict]],
     control: Control | None,
     watches: Sequence[Watch] = (),
+    tape: Tape | None = None,
 ) -> Predict:
     """A `predict` for [source, *targets] under attention control.
 
     `parts` cuts a batch that would be too large: rows, beginning with row 0, and what predicts
     them. The network has our processors during a call of a part's predict, and its own ones again
     before this returns, also by an exception.
+
+    A `tape` keeps what the source does. One that plays stands for the source: a part's predict then
+    gets its rows without the first.
     """
     every = layers(unet)
     reductions = {layer.reduction for layer in every}
+    plays = tape is not None and tape.plays
+    finest = control.finest if control else 1
 
     def predict(x: Tensor, moment: Moment) -> Tensor:
         outputs: list[Tensor] = []
         seen: list[list[Tensor]] = [[] for _ in watches]
+        call = tape.call() if tape else None
         for rows, predict_rows in parts:
             now = control.at(moment.index - 1, rows, reductions) if control else _Now()
             columns = [watch.columns.expand(len(x), -1, -1)[rows] for watch in watches]
             looks = [_Look(*each) for each in zip(columns, watches, strict=True)]
-            with _installed(_processors(every, now, looks)):
-                outputs.append(predict_rows(x[rows], moment))
+            there = rows[1:] if plays else rows
+            source = _Source(len(there), call, plays, finest)
+            with _installed(_processors(every, now, looks, source)):
+                output = predict_rows(x[there], moment)
+            outputs.append(torch.cat([call.output, output]) if call and plays else output)
             for kept, look in zip(seen, looks, strict=True):
                 kept.append(look.mean(x.shape))
         for watch, kept in zip(watches, seen, strict=True):
             watch.steps[moment.index - 1 :] = [_joined(kept)]  # Heun's second look replaces
+        if tape and call and not plays:
+            tape.keep(call, outputs[0][:1])
         return _joined(outputs)
 
     return predict
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The source row of one call: in the batch, perhaps to be kept, or played back."""
+
+    rows: int  # conditional rows in the batch
+    call: Call | None
+    plays: bool
+    finest: int
+
+    def kept(self, layer: Layer) -> bool:
+        """Whether a layer's part is kept although nothing is edited there in this step."""
+        wanted = layer.cross or layer.reduction >= self.finest
+        return self.call is not None and not self.plays and wanted
+
+    def rejoined(self, layer: int, looking: Looking) -> Looking:
+        """Queries, keys and bias of the conditional rows → those of [source, *targets]."""
+        if self.call is None:
+            return looking
+        if self.plays:
+            return self.call.looking[layer].over(looking)
+        self.call.looking[layer] = looking.row(0).copy()
+        return looking
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
@@ -224,24 +268,27 @@ def _installed(processors: Iterable[tuple[Layer, Any]]) -> Generator[None]:
 
 
 def _processors(
-    every: Iterable[Layer], now: _Now, looks: Sequence[_Look]
+    every: Iterable[Layer], now: _Now, looks: Sequence[_Look], source: _Source
 ) -> Iterator[tuple[Layer, Any]]:
     """The layers that need another processor for this call, each with the one it needs."""
-    for layer in every:
+    for place, layer in enumerate(every):
         if not layer.cross:
-            if layer.reduction in now.sources:
-                yield layer, _ToPlaces(now.sources[layer.reduction])
+            shared = now.sources.get(layer.reduction)
+            if shared is not None or source.kept(layer):
+                yield layer, _ToPlaces(place, shared, source)
             continue
         its = [look for look in looks if layer.reduction in look.reductions]
-        if now.fold is not None or its:
-            yield layer, _ToWords(layer, now.fold, its)
+        if now.fold is not None or its or source.kept(layer):
+            yield layer, _ToWords(place, layer, now.fold, its, source)
 
 
 @dataclass(frozen=True, slots=True)
 class _ToPlaces:
     """Self-attention in which a row may use another's queries and keys."""
 
-    sources: Tensor  # [R], for the last R rows
+    place: int  # of the layer
+    shared: Tensor | None  # [R], for the rows [source, *targets]: whose they use
+    source: _Source
 
     def __call__(
         self,
@@ -251,8 +298,11 @@ class _ToPlaces:
         attention_mask: Tensor | None = None,
     ) -> Tensor:
         q, k, v = _projected(attn, hidden_states, hidden_states)
-        first = len(q) - len(self.sources)  # the unconditional rows before it stay
-        q, k = (torch.cat([each[:first], each[first:][self.sources]]) for each in (q, k))
+        first = len(q) - self.source.rows  # the unconditional rows before it stay
+        whole = self.source.rejoined(self.place, Looking(q[first:], k[first:]))
+        if self.shared is not None:
+            index = self.shared[-self.source.rows :]
+            q, k = torch.cat([q[:first], whole.q[index]]), torch.cat([k[:first], whole.k[index]])
         return _merged(attn, F.scaled_dot_product_attention(q, k, v))
 
 
@@ -260,9 +310,11 @@ class _ToPlaces:
 class _ToWords:
     """Cross-attention, edited in its last rows where there is a fold, and looked at."""
 
+    place: int
     layer: Layer
     fold: Fold | None
     looks: Sequence[_Look]
+    source: _Source
 
     def __call__(
         self,
@@ -274,23 +326,23 @@ class _ToWords:
         q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
         bias = None if attention_mask is None else attention_mask[:, None].to(q)  # [B, 1, 1, L]
         fold = None if self.fold is None else _lengthened(self.fold, k.shape[2])
+        first = len(q) - self.source.rows
+        conditional = Looking(q[first:], k[first:], None if bias is None else bias[first:])
+        whole = self.source.rejoined(self.place, conditional)
         for look in self.looks:
-            last = slice(len(q) - len(look.columns), None)
-            hidden = None if bias is None else bias[last]
-            seen = self._maps(q[last], k[last], look.columns, fold, hidden)
-            look.maps.append((self.layer, seen))
-        return _merged(attn, attend(q, k, v, fold, bias))
+            look.maps.append((self.layer, self._maps(whole, look.columns, fold)))
+        return _merged(attn, attend(q, k, v, fold, bias, whole.row(0)))
 
-    def _maps(
-        self, q: Tensor, k: Tensor, columns: Tensor, fold: Fold | None, bias: Tensor | None
-    ) -> Tensor:
+    def _maps(self, rows: Looking, columns: Tensor, fold: Fold | None) -> Tensor:
         """The attention to the columns, mean over the heads: [R, N, K] in float32 or better."""
+        q, k = rows.q, rows.k
         heads, width = q.shape[1], q.shape[-1]
         found: list[Tensor] = []
         for some in columns.to(q).split(width, dim=-1):  # fused kernels want values of this width
             fill = (0, width - some.shape[-1], 0, k.shape[2] - some.shape[1])
             values = F.pad(some, fill)[:, None].expand(-1, heads, -1, -1)
-            found.append(attend(q, k, values, fold, bias)[..., : some.shape[-1]].mean(1))
+            seen = attend(q, k, values, fold, rows.bias, rows.row(0))
+            found.append(seen[..., : some.shape[-1]].mean(1))
         maps = torch.cat(found, dim=-1)
         return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
@@ -303,11 +355,17 @@ def _lengthened(fold: Fold, length: int) -> Fold:
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, fold: Fold | None, bias: Tensor | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    fold: Fold | None,
+    bias: Tensor | None = None,
+    source: Looking | None = None,
 ) -> Tensor:
     """[B, heads, N, d] queries, keys and values → [B, heads, N, d]; the last E rows folded.
 
-    The row before them is their source. `bias` [B, 1, 1, L] is added to the scores.
+    `source` is what they fold in; without it, the row before them. `bias` [B, 1, 1, L] is added to
+    the scores.
     """
     if fold is None:
         return F.scaled_dot_product_attention(q, k, v, bias)
@@ -315,10 +373,10 @@ def attend(
     edits = len(mapper)
     told = torch.cat([v[:-edits], own * v[-edits:]])
     mine = F.scaled_dot_product_attention(q, k, told, bias)
-    source = slice(-edits - 1, -edits)
-    source_q, source_k = (each[source].expand(edits, -1, -1, -1) for each in (q, k))
-    bias = None if bias is None else bias[source]
-    theirs = F.scaled_dot_product_attention(source_q, source_k, mapper @ v[-edits:], bias)
+    source = source or Looking(q, k, bias).row(len(q) - edits - 1)
+    source_q, source_k = (each.expand(edits, -1, -1, -1) for each in (source.q, source.k))
+    taken = mapper @ v[-edits:]
+    theirs = F.scaled_dot_product_attention(source_q, source_k, taken, source.bias)
     return torch.cat([mine[:-edits], mine[-edits:] + theirs])
 
 

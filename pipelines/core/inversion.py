@@ -1,12 +1,9 @@
 """From a picture back to the noise that draws it, and what holds the way back to that picture."""
 
-import hashlib
 import math
-from collections import OrderedDict
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +15,7 @@ from pipelines.core import preview, solvers
 from pipelines.core.bundle import Bundle
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
+from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
 
 
@@ -124,29 +122,6 @@ class Inversion:
     ] = ()  # what guidance subtracts: one for all steps, or one a step
 
 
-class Inversions:
-    """The latest inversions of each model, so that a second edit of a picture pays for itself only.
-
-    Make one and pass it to every run that is to share it. A model that goes takes its own along.
-    """
-
-    def __init__(self, size: int = 8) -> None:
-        self._size = size
-        self._of: WeakKeyDictionary[Bundle, OrderedDict[Hashable, Inversion]] = WeakKeyDictionary()
-
-    def find(self, bundle: Bundle, key: Hashable) -> Inversion | None:
-        kept = self._of.setdefault(bundle, OrderedDict())
-        if key in kept:
-            kept.move_to_end(key)
-        return kept.get(key)
-
-    def keep(self, bundle: Bundle, key: Hashable, inversion: Inversion) -> None:
-        kept = self._of.setdefault(bundle, OrderedDict())
-        kept[key] = inversion
-        while len(kept) > self._size:
-            kept.popitem(last=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """How a picture is to be inverted; together with the picture and the model, the cache's key."""
@@ -159,7 +134,7 @@ class Asked:
 
 
 def inverted(
-    bundle: Bundle, picture: Image.Image, asked: Asked, inversions: Inversions
+    bundle: Bundle, picture: Image.Image, asked: Asked, inversions: Latest[Inversion]
 ) -> Generator[Step, None, Inversion]:
     """A picture's way up by DDIM, with its words alone, and what guidance is to subtract later.
 
@@ -174,7 +149,7 @@ def inverted(
     def view(clean: Tensor) -> Views:
         return {"0": preview.pictures(bundle, clean)[0]}
 
-    key = (hashlib.sha256(picture.tobytes()).digest(), picture.size, asked.prompt, steps)
+    key = (digest(picture), asked.prompt, steps)
     found = inversions.find(bundle, key)
     if found is None:
         way: list[Tensor] = []

@@ -23,9 +23,11 @@ from pipelines import (
 )
 from pipelines.core import maps, noise, solvers
 from pipelines.core.guidance import guided
-from pipelines.core.inversion import Asked, Inversion, Inversions, inverted
+from pipelines.core.inversion import Asked, Inversion, inverted
+from pipelines.core.latest import Latest
 from pipelines.core.sampling import Step, walk
-from pipelines.prompt_to_prompt import cut
+from pipelines.core.tape import Tape
+from pipelines.prompt_to_prompt import Sources, cut
 from tests import toys
 from tests.conftest import POSTCARD
 
@@ -261,8 +263,8 @@ def test_a_blend_everywhere_or_nowhere(small: Bundle) -> None:
 # --- given pictures ------------------------------------------------------------------------------
 
 
-def phases(bundle: Bundle, request: PromptToPrompt, inversions: Inversions) -> list[str]:
-    return [step.phase for step in prompt_to_prompt(bundle, request, inversions)]
+def phases(bundle: Bundle, request: PromptToPrompt, sources: Sources) -> list[str]:
+    return [step.phase for step in prompt_to_prompt(bundle, request, sources)]
 
 
 def test_direct_inversion_keeps_the_picture_itself(bundle: Bundle, picture: Image.Image) -> None:
@@ -278,16 +280,16 @@ def test_direct_inversion_keeps_the_picture_itself(bundle: Bundle, picture: Imag
 def test_a_second_edit_of_a_picture_pays_for_itself_only(
     small: Bundle, picture: Image.Image
 ) -> None:
-    inversions = Inversions(size=2)
+    sources = Sources(inversions=Latest(2))
     request = ask(PromptEdit(prompt="a dog, by"), image=picture)
-    assert phases(small, request, inversions) == ["inverting"] * 4 + ["denoising"] * 4
+    assert phases(small, request, sources) == ["inverting"] * 4 + ["denoising"] * 4
     again = ask(PromptEdit(prompt="a cow, by"), image=picture.copy())
-    assert phases(small, again, inversions) == ["denoising"] * 4
+    assert phases(small, again, sources) == ["denoising"] * 4
     other = ask(PromptEdit(prompt="a dog, by"), image=picture, prompt="a bat, by")
-    assert phases(small, other, inversions)[0] == "inverting"
+    assert phases(small, other, sources)[0] == "inverting"
     fewer = ask(PromptEdit(prompt="a dog, by"), image=picture, num_inference_steps=3)
-    assert phases(small, fewer, inversions)[0] == "inverting"  # and pushes the first one out
-    assert phases(small, request, inversions)[0] == "inverting"
+    assert phases(small, fewer, sources)[0] == "inverting"  # and pushes the first one out
+    assert phases(small, request, sources)[0] == "inverting"
 
 
 def test_negative_prompt_inversion_makes_guidance_nothing_to_the_source(
@@ -312,10 +314,10 @@ def latents_down(bundle: Bundle, request: PromptToPrompt) -> Tensor:
 def test_null_text_inversion_tunes_and_leaves_no_trace(
     small: Bundle, picture: Image.Image, guidance_scale: float
 ) -> None:
-    inversions, dog = Inversions(), PromptEdit(prompt="a dog, by")
+    sources, dog = Sources(), PromptEdit(prompt="a dog, by")
     tuned = ask(dog, image=picture, inversion="null-text", guidance_scale=guidance_scale)
     seen: list[str] = []
-    for step in prompt_to_prompt(small, tuned, inversions):
+    for step in prompt_to_prompt(small, tuned, sources):
         seen.append(step.phase)
         assert not small.unet.is_gradient_checkpointing
         assert not step.latents.requires_grad
@@ -324,7 +326,7 @@ def test_null_text_inversion_tunes_and_leaves_no_trace(
     assert kinds == ["inverting"] * 4 + tuning + ["denoising"] * 4
     assert all(float(each.removeprefix("tuning, loss ")) >= 0 for each in seen if "tun" in each)
     assert not any(each.requires_grad for each in small.unet.parameters())
-    assert phases(small, tuned, inversions) == ["denoising"] * 4
+    assert phases(small, tuned, sources) == ["denoising"] * 4
 
 
 def test_null_text_inversion_comes_nearer_to_the_picture(exact: Bundle) -> None:
@@ -333,7 +335,7 @@ def test_null_text_inversion_comes_nearer_to_the_picture(exact: Bundle) -> None:
     without = exact.embed("", (128, 128))
     asked = Asked("null-text", "a red house", "", 4.0, 3)
     clean = exact.encode(image.resize((128, 128)), [])
-    inversion = finish(inverted(exact, image.resize((128, 128)), asked, Inversions()))
+    inversion = finish(inverted(exact, image.resize((128, 128)), asked, Latest(1)))
     assert len(inversion.without) == 3
     errors: list[float] = []
     for nulls in ([without] * 3, inversion.without):
@@ -476,3 +478,102 @@ def test_whole_numbers_do_where_shares_are_meant(small: Bundle) -> None:
     share = PromptEdit(prompt="a dog, by", cross_replace_steps=1.0, self_replace_steps=(0, 1.0))
     rows = latents(small, ask(whole, share))[-1]
     assert torch.equal(rows[1], rows[2])
+
+
+# --- a source that is kept -----------------------------------------------------------------------
+
+FIRST = PromptEdit(prompt="a bat, by", cross_replace_steps=0.2, self_replace_steps=0)
+BLEND = LocalBlend(source=("cat",), target=("dog",), start_blend=0)
+AGAIN = (
+    PromptEdit(prompt="a dog, by", self_replace_steps=1),  # longer than the first one's windows
+    PromptEdit(prompt="a cow at", cross_replace_steps={"cow": (0.2, 0.5)}, weights={"cow": 2}),
+    PromptEdit(prompt="a dog, by", local_blend=BLEND),
+)
+WAYS: dict[str, dict[str, Any]] = {
+    "drawn by seed": {},
+    "unguided": {"guidance_scale": 1.0},
+    "two calls a step": {"scheduler": "heun"},
+    "noise in the steps": {"scheduler": "euler_ancestral"},
+    "held to a picture": {"inversion": "direct"},
+    "a picture's own words below": {"inversion": "negative-prompt"},
+    "more words than a window has": {"negative_prompt": "a cat, by " * 12},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_kept_source_is_not_run_again_and_changes_nothing(
+    way: str, small: Bundle, picture: Image.Image
+) -> None:
+    settings = {**WAYS[way], **({"image": picture} if "inversion" in WAYS[way] else {})}
+    sources = Sources()
+    before, _ = way_down(small, ask(FIRST, **settings), sources)
+    after, rows = way_down(small, ask(*AGAIN, **settings), sources)
+    fresh, all_rows = way_down(small, ask(*AGAIN, **settings), Sources())
+    near(after, fresh)
+    near(after[:1], before[:1])
+    half = 1 if settings.get("guidance_scale") == 1 else 2  # of guidance
+    assert set(rows) == {half * len(AGAIN)}
+    assert len(rows) == len(all_rows)
+    assert min(all_rows) > max(rows)
+
+
+def way_down(bundle: Bundle, request: PromptToPrompt, sources: Sources) -> tuple[Tensor, list[int]]:
+    """The last latents, and the rows of each call of the network but those of an inversion."""
+    rows: list[int] = []
+    hook = bundle.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    run = prompt_to_prompt(bundle, request, sources)
+    try:
+        for step in run:
+            if step.phase != "denoising":
+                rows.clear()
+            last = step.latents
+    finally:
+        hook.remove()
+    return last, rows  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def test_a_kept_source_shows_its_attention(small: Bundle) -> None:
+    sources, request = Sources(), ask(*AGAIN, attention=True)
+    drain(prompt_to_prompt(small, ask(FIRST), sources))
+    kept, fresh = (drain(prompt_to_prompt(small, request, each)) for each in (sources, Sources()))
+    for row in range(4):
+        pages = [np.asarray(edit.views[f"attention/{row}"], int) for edit in (kept, fresh)]
+        assert np.abs(pages[0] - pages[1]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "a cow, by"},
+        {"seed": 6},
+        {"guidance_scale": 3.0},
+        {"negative_prompt": "a dog"},
+        {"num_inference_steps": 3},
+        {"scheduler": "euler"},
+    ],
+)
+def test_another_source_is_run_by_itself(small: Bundle, change: dict[str, Any]) -> None:
+    sources = Sources()
+    way_down(small, ask(FIRST), sources)
+    other, rows = way_down(small, ask(FIRST, **change), sources)
+    near(other, way_down(small, ask(FIRST, **change), Sources())[0])
+    assert set(rows) == {4}
+
+
+def test_a_finer_layout_runs_the_source_again(small: Bundle) -> None:
+    sources, finer = Sources(), PromptEdit(prompt="a dog, by", self_replace_reduction=1)
+    way_down(small, ask(FIRST), sources)
+    near(way_down(small, ask(finer), sources)[0], way_down(small, ask(finer), Sources())[0])
+
+
+def test_a_source_that_was_stopped_or_takes_too_much_is_run_again(
+    small: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = Sources()
+    run = prompt_to_prompt(small, ask(FIRST), sources)
+    next(run)
+    run.close()
+    monkeypatch.setattr(sys.modules[Tape.__module__], "MOST", 10_000)
+    for _ in range(2):
+        _, rows = way_down(small, ask(FIRST), sources)
+        assert set(rows) == {4}

@@ -1,0 +1,38 @@
+"""What was found out for a model and may be wanted again."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from PIL import Image
+
+from pipelines.core.bundle import Bundle
+
+T = TypeVar("T")
+
+
+class Latest(Generic[T]):
+    """The `size` values used last of each model; a model that goes takes its own along."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._of: WeakKeyDictionary[Bundle, OrderedDict[Hashable, T]] = WeakKeyDictionary()
+
+    def find(self, bundle: Bundle, key: Hashable) -> T | None:
+        kept = self._of.setdefault(bundle, OrderedDict())
+        if key in kept:
+            kept.move_to_end(key)
+        return kept.get(key)
+
+    def keep(self, bundle: Bundle, key: Hashable, value: T) -> None:
+        kept = self._of.setdefault(bundle, OrderedDict())
+        kept[key] = value
+        while len(kept) > self._size:
+            kept.popitem(last=False)
+
+
+def digest(picture: Image.Image) -> Hashable:
+    """What a picture is known by."""
+    return picture.size, picture.mode, hashlib.sha256(picture.tobytes()).digest()
