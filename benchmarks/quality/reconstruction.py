@@ -1,5 +1,6 @@
 """Reconstruction: a given picture through the model and back, as every edit of it must begin."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from benchmarks.quality import metrics
 from benchmarks.quality.cases import Reconstruction, reconstructions
 from benchmarks.quality.job import Figures, Job, Pictures
 from benchmarks.quality.lab import Lab
+from pipelines import PromptEdit, PromptToPrompt, drain, prompt_to_prompt
 from pipelines.core import solvers
 from pipelines.core.guidance import guided
 from pipelines.core.inversion import invert
 from pipelines.core.sampling import walk
+from pipelines.prompt_to_prompt import INVERSIONS
 
 
 def autoencoder(lab: Lab, case: Reconstruction) -> Pictures:
@@ -28,6 +31,18 @@ def inverted(lab: Lab, case: Reconstruction) -> Pictures:
 
 def inverted_and_guided(lab: Lab, case: Reconstruction) -> Pictures:
     return _inverted(lab, case, lab.guidance)
+
+
+def kept(lab: Lab, case: Reconstruction, inversion: str) -> Pictures:
+    """The source as `pipelines.prompt_to_prompt` draws it, with guidance."""
+    request = PromptToPrompt(
+        image=case.image,
+        prompt=case.prompt,
+        edits=(PromptEdit(prompt=case.prompt),),
+        inversion=inversion,
+        **lab.asked(),
+    )
+    return drain(prompt_to_prompt(lab.bundle, request)).images[:1]
 
 
 def diffusers(lab: Lab, case: Reconstruction) -> Pictures:
@@ -48,6 +63,7 @@ def diffusers(lab: Lab, case: Reconstruction) -> Pictures:
 ROWS = {
     "DDIM inversion, back without guidance": inverted,
     "DDIM inversion, back with guidance": inverted_and_guided,
+    **{f"{each} inversion, with guidance": partial(kept, inversion=each) for each in INVERSIONS},
     "diffusers, inverse DDIM": diffusers,
     "the autoencoder alone": autoencoder,
 }
