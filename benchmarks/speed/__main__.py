@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.machine import load, machine
 from benchmarks.networks import POSTCARD
-from benchmarks.speed import comparing, memory, painting, replacing
+from benchmarks.speed import comparing, levers, memory, painting, replacing
 from benchmarks.speed.bench import Bench, Settings
 from benchmarks.speed.report import Report, Table, as_json, markdown
 from pipelines.core import solvers
@@ -32,6 +32,7 @@ JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "replacing": replacing.measure,
     "comparing": comparing.measure,
     "memory": memory.measure,
+    "levers": levers.measure,
     "sd15": comparing.full_width,
 }
 USUAL = [name for name in JOBS if name != "sd15"]

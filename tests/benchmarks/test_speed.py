@@ -3,13 +3,14 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from benchmarks.speed import painting, process, report
+from benchmarks.speed import levers, painting, process, report
 from benchmarks.speed.__main__ import JOBS, USUAL, measure, parse, settings_of, write
 from benchmarks.speed.bench import Bench, Settings, asked_steps, marked
 from benchmarks.speed.report import Table
@@ -138,6 +139,23 @@ def test_all_sides_of_painting_draw_one_picture(
     assert "### Painting" in text and "| the studio, previews on, saved |" in text
     told = json.loads((tmp_path / "out" / "speed.json").read_text("utf-8"))
     assert told["tables"][0]["rows"][painting.PEER]["ratio to diffusers"]["median"] == 1.0
+
+
+def test_a_lever_changes_one_thing_and_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levers, "PROMPT", "a cat, by")
+    tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
+    settings = Settings(
+        str(tmp_path / "model"), device="cpu", dtype=torch.float32, rounds=1, quick=True
+    )
+    bench, threads = Bench(settings, tmp_path), torch.get_num_threads()
+    rows = levers.calls(bench).rows
+    moved = {name: cast("float", row["moved"]) for name, row in rows.items()}
+    assert moved.pop(levers.AS_IT_IS) == 0
+    assert 0 < moved.pop("bfloat16") < 0.1
+    assert all(each < 1e-4 for each in moved.values())
+    assert bench.bundle.dtype == torch.float32 and torch.get_num_threads() == threads
 
 
 def test_the_command_line_has_its_defaults() -> None:
