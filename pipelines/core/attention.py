@@ -130,10 +130,13 @@ class Control:
             fold = (mapper * taken[:, None])[:, None], self.own[step, edits][:, None, :, None]
         sources: dict[int, Tensor] = {}
         for reduction in reductions:
-            shared = [self.places[step][each] and reduction >= self.coarse[each] for each in edits]
-            if any(shared):
-                index = [0, *(0 if each else i for i, each in enumerate(shared, start=1))]
-                sources[reduction] = torch.tensor(index, device=self.mapper.device)
+            shared = [
+                place
+                for place, edit in enumerate(edits)
+                if self.places[step][edit] and reduction >= self.coarse[edit]
+            ]
+            if shared:
+                sources[reduction] = torch.tensor(shared, device=self.mapper.device)
         return _Now(fold, sources)
 
 
@@ -142,7 +145,7 @@ class _Now:
     """What a control asks of R rows at one step."""
 
     fold: Fold | None = None
-    sources: Mapping[int, Tensor] = field(default_factory=dict)  # reduction → [R], whose q and k
+    sources: Mapping[int, Tensor] = field(default_factory=dict)  # reduction → the targets in it
 
 
 def watched(unet: Any, predict: Predict, watch: Watch) -> Predict:
@@ -185,7 +188,7 @@ def controlled(
             columns = [watch.columns.expand(len(x), -1, -1)[rows] for watch in watches]
             looks = [_Look(*each) for each in zip(columns, watches, strict=True)]
             there = rows[1:] if plays else rows
-            source = _Source(len(there), call, plays, finest)
+            source = _Source(len(there), len(rows) - 1, call, plays, finest)
             with _installed(_processors(every, now, looks, source)):
                 output = predict_rows(x[there], moment)
             outputs.append(torch.cat([call.output, output]) if call and plays else output)
@@ -205,6 +208,7 @@ class _Source:
     """The source row of one call: in the batch, perhaps to be kept, or played back."""
 
     rows: int  # conditional rows in the batch
+    targets: int
     call: Call | None
     plays: bool
     finest: int
@@ -284,10 +288,10 @@ def _processors(
 
 @dataclass(frozen=True, slots=True)
 class _ToPlaces:
-    """Self-attention in which a row may use another's queries and keys."""
+    """Self-attention in which targets may use their source's queries and keys."""
 
     place: int  # of the layer
-    shared: Tensor | None  # [R], for the rows [source, *targets]: whose they use
+    shared: Tensor | None  # which targets do
     source: _Source
 
     def __call__(
@@ -301,8 +305,9 @@ class _ToPlaces:
         first = len(q) - self.source.rows  # the unconditional rows before it stay
         whole = self.source.rejoined(self.place, Looking(q[first:], k[first:]))
         if self.shared is not None:
-            index = self.shared[-self.source.rows :]
-            q, k = torch.cat([q[:first], whole.q[index]]), torch.cat([k[:first], whole.k[index]])
+            rows = self.shared + (len(q) - self.source.targets)
+            for own, theirs in ((q, whole.q), (k, whole.k)):
+                own[rows] = theirs[:1].clone()  # torch refuses to copy within one memory
         return _merged(attn, F.scaled_dot_product_attention(q, k, v))
 
 
@@ -372,12 +377,12 @@ def attend(
     mapper, own = fold
     edits = len(mapper)
     told = torch.cat([v[:-edits], own * v[-edits:]])
-    mine = F.scaled_dot_product_attention(q, k, told, bias)
+    out = F.scaled_dot_product_attention(q, k, told, bias)
     source = source or Looking(q, k, bias).row(len(q) - edits - 1)
     source_q, source_k = (each.expand(edits, -1, -1, -1) for each in (source.q, source.k))
     taken = mapper @ v[-edits:]
-    theirs = F.scaled_dot_product_attention(source_q, source_k, taken, source.bias)
-    return torch.cat([mine[:-edits], mine[-edits:] + theirs])
+    out[-edits:] += F.scaled_dot_product_attention(source_q, source_k, taken, source.bias)
+    return out
 
 
 def _projected(attn: Any, hidden: Tensor, looked_at: Tensor) -> tuple[Tensor, ...]:
