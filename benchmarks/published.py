@@ -9,6 +9,7 @@ blend wants it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from pipelines import Bundle
+from pipelines.core.conditioning import Conditioning
 
 STORED = 32 * 32  # the largest maps that are kept, in places
 
@@ -175,8 +177,8 @@ def prompt_to_prompt(
     unet, size = bundle.unet, (bundle.size, bundle.size)
     controller = Controller(recipes, steps, bundle.tokenizers[0].model_max_length)
     prompts = [source, *(recipe.target for recipe in recipes)]
-    texts = [*[""] * len(prompts), *prompts]
-    words = torch.cat([bundle.embed(text, size).tokens for text in texts])
+    nothing = [bundle.embed("", size, negative=True)] * len(prompts)
+    words = reduce(Conditioning.over, [*nothing, *(bundle.embed(each, size) for each in prompts)])
     scheduler: Any = DDIMScheduler.from_config(dict(bundle.scheduler_config))
     scheduler.set_timesteps(steps)
     shape = (1, bundle.channels, *(each // bundle.cell for each in size))
@@ -188,9 +190,7 @@ def prompt_to_prompt(
     unet.set_attn_processor({name: Explicit(controller, i) for i, name in enumerate(own)})
     try:
         for t in scheduler.timesteps:
-            both = torch.cat([x, x]).to(bundle.dtype)
-            output = unet(both, t, encoder_hidden_states=words).sample.to(exact)
-            without, conditional = output.chunk(2)
+            without, conditional = bundle.predict(torch.cat([x, x]), t, words).chunk(2)
             guided = without + guidance_scale * (conditional - without)
             x = controller.blended(scheduler.step(guided, t, x).prev_sample)
             latents.append(x)
