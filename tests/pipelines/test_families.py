@@ -116,7 +116,8 @@ def test_attention_is_controlled_as_published(folder: Path) -> None:
         exact, PromptToPrompt(prompt=WORDS, edits=edits, scheduler="ddim", **ASKED)
     )
     *_, last = islice(run, steps)
-    torch.testing.assert_close(last.latents, expected, rtol=0, atol=1e-8)
+    atol = 1e-6  # the coefficients that DDIM turns v with are float32
+    torch.testing.assert_close(last.latents, expected, rtol=0, atol=atol)
     assert all((row - expected[0]).abs().max() > 1e-4 for row in expected[1:])
 
 
