@@ -19,6 +19,7 @@ from components.theme import CSS, HEAD, THEME
 from studio.catalog import Entry, entries
 from studio.desk import Desk
 from studio.edge import VISITOR, Edge
+from studio.endpoint import endpoint
 from studio.engine import Engine
 from studio.history import History
 from studio.jobs import Jobs, Limits
@@ -104,8 +105,9 @@ def _page(models: Models, methods: Sequence[Entry], desks: Mapping[str, Desk]) -
     blocks = page(TITLE, EXPLANATION, facts, tabs)
     with blocks:
         for each in methods:
-            verb = each.endpoint(desks[each.name])
-            gr.api(verb, api_name=each.name.lower(), concurrency_limit=None)
+            name = each.name.lower()
+            verb = endpoint(desks[each.name], each.request, each.spoken, facts.defaults_for(name))
+            gr.api(verb, api_name=name, concurrency_limit=None)
     blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
     return blocks
 

@@ -19,12 +19,32 @@ from pipelines.prompt_to_prompt import (
     Sources,
     prompt_to_prompt,
 )
-from pipelines.request import Request
+from pipelines.request import Picture, Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
 from studio.comparisons import gathered
 from studio.desk import Desk, Gather, whole
-from studio.endpoint import compare_endpoint, paint_endpoint, replace_endpoint
+from studio.endpoint import Spoken
 from studio.engine import Method
+
+PAINT = Spoken("Refine strokes or a photo into what the words say (SDEdit).")
+REPLACE = Spoken("Replace a region by what the words say (Blended Latent Diffusion).")
+COMPARE = Spoken(
+    """Draw a source and edits of its words side by side (Prompt-to-Prompt).
+
+The pictures are the source and then each edit. An edit is a dictionary with its own prompt and,
+where wanted, cross_replace_steps (an end, [start, end], or either by word), self_replace_steps (an
+end or [start, end]), self_replace_reduction, weights (word: strength) and local_blend (source,
+target, subtract: words; threshold, subtract_threshold, start_blend).""",
+    first=("prompt", "edits"),
+    further={
+        "edits": (
+            list[dict[str, Any]],
+            'Up to 8, such as {"prompt": "a blue house", "weights": {"blue": 1.5}}.',
+        ),
+        "mask_image": Picture("Mask", about="White: the edits may change it. Black: stays."),
+        "attention": (bool, 'Whether to keep the maps of words, as atlases under "views".'),
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +54,7 @@ class Entry:
     request: type[Request]
     method: Method
     tab: Callable[[ModelFacts, Desk], Tab]  # builds the tab where the caller stands
-    endpoint: Callable[[Desk], Callable[..., Any]]  # the same for programs
+    spoken: Spoken  # the same for programs
     gather: Gather = whole
 
 
@@ -42,15 +62,15 @@ def entries() -> Sequence[Entry]:
     kept = Sources()  # a second edit of a source pays for itself only
     latent = "Blended Latent Diffusion · Avrahami et al., 2023"
     return (
-        Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, paint_endpoint),
-        Entry("Replace", latent, Blended, blended, _replace, replace_endpoint),
+        Entry("Paint", "SDEdit · Meng et al., 2022", SDEdit, sdedit, _paint, PAINT),
+        Entry("Replace", latent, Blended, blended, _replace, REPLACE),
         Entry(
             "Compare",
             "Prompt-to-Prompt · Hertz et al., 2023",
             PromptToPrompt,
             partial(prompt_to_prompt, sources=kept),
             _compare,
-            compare_endpoint,
+            COMPARE,
             gathered,
         ),
     )

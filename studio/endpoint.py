@@ -1,4 +1,4 @@
-"""`/paint`, `/replace` and `/compare` for programs: the same queue and checks, as generators.
+"""A method for programs, `/paint` and its like: the same queue and checks, as generators.
 
 With `gradio_client`:
 
@@ -14,9 +14,11 @@ What is told are dictionaries. Cancelling the job, or leaving, stops the edit.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field, fields
 from functools import partial
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -25,194 +27,108 @@ from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
 from studio import inputs, sketches
 from studio.desk import Desk
 from studio.sketches import Guide
 
 Told = dict[str, Any]
+Argument = Hint | tuple[Any, str]  # how its values are described, or its type and what it is
 
 
-def paint_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
-    async def paint(
-        request: gr.Request,
-        image: ImageData,
-        prompt: str = "",
-        negative_prompt: str = "",
-        strength: float = 0.7,
-        num_inference_steps: int = 20,
-        guidance_scale: float = 4.0,
-        seed: int | None = None,
-        num_images: int = 1,
-        mask_image: ImageData | None = None,
-        scheduler: str = "default",
-        eta: float = 0.0,
-        repeats: int = 1,
-    ) -> AsyncIterator[Told]:
-        """Refine strokes or a photo into what the words say (SDEdit).
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a method is told to programs: what it does, and arguments that have no hint."""
 
-        Parameters:
-            image: what to start from
-            prompt: what the picture should show
-            negative_prompt: what it should not show
-            strength: 0 keeps the image, 1 follows the words alone
-            num_inference_steps: steps of the whole way from noise to picture
-            guidance_scale: how strictly the words are followed
-            seed: the same seed draws the same picture; a random one if none is given
-            num_images: how many pictures, with seeds in a row
-            mask_image: white where the picture may change; everywhere if none is given
-            scheduler: default, ddim, ddpm, euler, euler_ancestral, dpmpp_2m, unipc, heun or lcm
-            eta: for ddim, 0 is deterministic
-            repeats: how often the result is refined once more
-        """
-        values = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "strength": strength,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "seed": seed,
-            "num_images": num_images,
-            "scheduler": scheduler,
-            "eta": eta,
-            "repeats": repeats,
-        }
-        guide = partial(_guide, image, mask_image)
+    about: str
+    first: Sequence[str] = ("image",)  # arguments that have to be given, in this order
+    further: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
+
+
+def endpoint(
+    desk: Desk, request_type: type[Request], spoken: Spoken, defaults: Mapping[str, Any]
+) -> Callable[..., AsyncIterator[Told]]:
+    """A method for programs; its arguments are the fields of its request.
+
+    They begin with what the page's fields begin with (`defaults`), without a seed with another one
+    each time.
+    """
+    arguments = _arguments(request_type, spoken, defaults)
+
+    async def verb(request: gr.Request, *given: Any) -> AsyncIterator[Told]:
+        values = dict(zip((each.name for each in arguments), given, strict=True))
+        image, mask_image = values.pop("image"), values.pop("mask_image")
+        guide = partial(_guide, image, mask_image, required="image" in spoken.first)
         async with aclosing(_run(desk, guide, values, request)) as telling:
             async for told in telling:
                 yield told
 
-    return paint
+    # Gradio reads names, types, defaults and texts of arguments from the function.
+    caller = Parameter("request", Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+    parameters = [caller, *(each.parameter for each in arguments)]
+    said = Signature(parameters, return_annotation=AsyncIterator[Told])
+    verb.__signature__ = said  # pyright: ignore[reportFunctionMemberAccess]
+    types = {each.name: each.annotation for each in parameters}
+    verb.__annotations__ = {**types, "return": said.return_annotation}
+    about = "\n".join(f"    {each.name}: {each.about}" for each in arguments)
+    verb.__doc__ = f"{spoken.about}\n\nParameters:\n{about}\n"
+    return verb
 
 
-def replace_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
-    async def replace(
-        request: gr.Request,
-        image: ImageData,
-        mask_image: ImageData | None = None,
-        prompt: str = "",
-        negative_prompt: str = "",
-        strength: float = 1.0,
-        num_inference_steps: int = 20,
-        guidance_scale: float = 4.0,
-        seed: int | None = None,
-        num_images: int = 1,
-        grow: int = 0,
-        feather: int = 8,
-        shrink_steps: int = 0,
-        background: str = "paste",
-        crop: str = "auto",
-        left: int = 0,
-        top: int = 0,
-        right: int = 0,
-        bottom: int = 0,
-        scheduler: str = "default",
-        eta: float = 0.0,
-    ) -> AsyncIterator[Told]:
-        """Replace a region by what the words say (Blended Latent Diffusion).
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    name: str
+    type: Any
+    default: Any  # Parameter.empty where it has to be given
+    about: str
 
-        Parameters:
-            image: the picture
-            mask_image: white is replaced, gray changed that far, black stays; of the picture's size
-            prompt: what belongs there
-            negative_prompt: what does not
-            strength: 1 draws the region anew, less keeps more of what lies there
-            num_inference_steps: steps of the whole way from noise to picture
-            guidance_scale: how strictly the words are followed
-            seed: the same seed draws the same picture; a random one if none is given
-            num_images: how many candidates, with seeds in a row
-            grow: pixels the mask is grown by; below 0 it shrinks
-            feather: pixels of soft edge, inwards from the mask's rim
-            shrink_steps: how often a thin mask is widened at first
-            background: paste, poisson, tune or none
-            crop: auto, on or off
-            left: pixels added to the frame on the left
-            top: pixels added at the top
-            right: pixels added on the right
-            bottom: pixels added at the bottom
-            scheduler: default, ddim, ddpm, euler, euler_ancestral, dpmpp_2m, unipc, heun or lcm
-            eta: for ddim, 0 is deterministic
-        """
-        values = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "strength": strength,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "seed": seed,
-            "num_images": num_images,
-            "grow": grow,
-            "feather": feather,
-            "shrink_steps": shrink_steps,
-            "background": background,
-            "crop": crop,
-            "left": left,
-            "top": top,
-            "right": right,
-            "bottom": bottom,
-            "scheduler": scheduler,
-            "eta": eta,
-        }
-        guide = partial(_guide, image, mask_image)
-        async with aclosing(_run(desk, guide, values, request)) as telling:
-            async for told in telling:
-                yield told
-
-    return replace
+    @property
+    def parameter(self) -> Parameter:
+        return Parameter(
+            self.name,
+            Parameter.POSITIONAL_OR_KEYWORD,
+            default=self.default,
+            annotation=self.type,
+        )
 
 
-def compare_endpoint(desk: Desk) -> Callable[..., AsyncIterator[Told]]:
-    async def compare(
-        request: gr.Request,
-        prompt: str,
-        edits: list[dict[str, Any]],
-        image: ImageData | None = None,
-        mask_image: ImageData | None = None,
-        negative_prompt: str = "",
-        num_inference_steps: int = 20,
-        guidance_scale: float = 4.0,
-        seed: int | None = None,
-        inversion: str = "direct",
-        attention: bool = False,
-        scheduler: str = "default",
-    ) -> AsyncIterator[Told]:
-        """Draw a source and edits of its words side by side (Prompt-to-Prompt).
+def _arguments(
+    request_type: type[Request], spoken: Spoken, defaults: Mapping[str, Any]
+) -> list[_Argument]:
+    """What has to be given, then the other fields in their order."""
+    told: Mapping[str, Argument] = {**hints(request_type), **spoken.further}
+    own = {each.name: each.default for each in fields(request_type)} | dict(defaults)
+    begin = {name: own.get(name) for name in told} | {"seed": None}
+    begin |= dict.fromkeys(spoken.first, Parameter.empty)
+    names = dict.fromkeys([*spoken.first, *told])
+    return [
+        _Argument(name, _type(name, told[name], spoken), begin[name], _about(told[name]))
+        for name in names
+    ]
 
-        The pictures are the source and then each edit. An edit is a dictionary with its own
-        prompt and, where wanted, cross_replace_steps (an end, [start, end], or either by word),
-        self_replace_steps (an end or [start, end]), self_replace_reduction, weights (word:
-        strength) and local_blend (source, target, subtract: words; threshold, subtract_threshold,
-        start_blend).
 
-        Parameters:
-            prompt: what the source shows
-            edits: up to 8, such as {"prompt": "a blue house", "weights": {"blue": 1.5}}
-            image: the source, described by prompt; drawn from the seed if none is given
-            mask_image: white where the edits may change the source; everywhere if none is given
-            negative_prompt: what no picture should show
-            num_inference_steps: steps of the whole way from noise to picture
-            guidance_scale: how strictly the words are followed
-            seed: the same seed draws the same pictures; a random one if none is given
-            inversion: of a given image: direct, negative-prompt or null-text
-            attention: whether to keep the maps of words, as atlases under "views"
-            scheduler: default, ddim, ddpm, euler, euler_ancestral, dpmpp_2m, unipc, heun or lcm
-        """
-        values = {
-            "prompt": prompt,
-            "edits": edits,
-            "negative_prompt": negative_prompt,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "seed": seed,
-            "inversion": inversion,
-            "attention": attention,
-            "scheduler": scheduler,
-        }
-        guide = partial(_guide_if_given, image, mask_image)
-        async with aclosing(_run(desk, guide, values, request)) as telling:
-            async for told in telling:
-                yield told
+def _type(name: str, told: Argument, spoken: Spoken) -> Any:
+    match told:
+        case Picture():
+            return ImageData if name in spoken.first else ImageData | None
+        case Range(step=int()):
+            return int | None if name == "seed" else int
+        case Range():
+            return float
+        case Choice() | Words():
+            return str
+        case (given, _):
+            return given
 
-    return compare
+
+def _about(told: Argument) -> str:
+    match told:
+        case (_, about):
+            return about
+        case Choice():
+            return f"{told.about} One of {', '.join(told.options)}."
+        case _:
+            return told.about
 
 
 async def _run(
@@ -268,14 +184,10 @@ def _file(path: Path) -> Told:
     return FileData(path=str(path)).model_dump()
 
 
-def _guide_if_given(image: object, mask_image: object) -> Guide:
-    if image is not None:
-        return _guide(image, mask_image)
-    return Guide(None, None if mask_image is None else inputs.mask(_received(mask_image)))
-
-
-def _guide(image: object, mask_image: object) -> Guide:
+def _guide(image: object, mask_image: object, *, required: bool) -> Guide:
     mask = None if mask_image is None else inputs.mask(_received(mask_image))
+    if image is None and not required:
+        return Guide(None, mask)
     return sketches.given(inputs.picture(_received(image)), mask)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from pipelines.request import hints
+from studio.catalog import Entry, entries
+from studio.endpoint import endpoint
 from studio.inputs import NO_PICTURE
 from tests.studio.conftest import LONG, NO_TLS, Live
 
@@ -186,3 +190,20 @@ def test_with_a_login(locked: Live, picture: str, tmp_path: Path) -> None:
     client = connect(locked, tmp_path, auth=("ada", "day"))
     assert client.predict(handle_file(picture), api_name="/paint")["status"] == "finished"
     client.close()
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
+def test_its_arguments_are_what_the_method_takes_and_the_page_begins_with(entry: Entry) -> None:
+    desk: Any = None  # nothing is run
+    defaults = {"num_inference_steps": 7, "strength": 0.25}
+    verb = endpoint(desk, entry.request, entry.spoken, defaults)
+    arguments = dict(signature(verb).parameters)
+    arguments.pop("request")
+    assert set(arguments) == {*hints(entry.request), *entry.spoken.further}
+    needed = [name for name, each in arguments.items() if each.default is Parameter.empty]
+    assert needed == list(entry.spoken.first) == list(arguments)[: len(needed)]
+    assert arguments["num_inference_steps"].default == 7
+    assert arguments["seed"].default is None
+    if "strength" in arguments:
+        assert arguments["strength"].default == 0.25
+    assert all(f"    {name}: " in str(verb.__doc__) for name in arguments)
