@@ -25,6 +25,8 @@
   const FILL_TOLERANCE = 32; // largest difference of one channel, of 255
   const SENT_AS_IS = ["image/png", "image/jpeg", "image/webp"]; // what the server decodes
   const MIN_VIEW = 280; // the view's height in CSS pixels
+  const GOOD_VIEW = 424; // that it keeps, even if Run then lies below the window's end
+  const BESIDE_VIEW = 440; // what lies above it and below, down to Run
   const MARGIN = 12; // around the sheet in its view
   const CAPTION = 16; // below it, for its size
   const SAVE_DELAY = 250; // ms after the last stroke
@@ -537,15 +539,17 @@
     }
 
     /**
-     * The whole sheet, as wide as the column or nearly as high as the window, and the view as high
-     * as the sheet. Enlarged, a pixel takes whole or half screen pixels, so that none looks fat.
+     * The whole sheet, as wide as the column or so high that words and Run stay in sight, and the
+     * view as high as the sheet. Enlarged, a pixel takes whole or half screen pixels, so that none looks fat.
      */
     fit() {
       this.fitted = true;
       const { clientWidth } = this.element;
       if (!clientWidth) return;
       const density = window.devicePixelRatio || 1;
-      const tallest = Math.max(MIN_VIEW, window.innerHeight * 0.72);
+      const { innerHeight } = window;
+      const room = Math.min(innerHeight * 0.72, Math.max(GOOD_VIEW, innerHeight - BESIDE_VIEW));
+      const tallest = Math.max(MIN_VIEW, room);
       const across = (clientWidth - 2 * MARGIN) / this.width;
       const screen = density * Math.min(across, (tallest - 2 * MARGIN - CAPTION) / this.height);
       const zoom = Math.min(MAX_ZOOM, (screen > 1 ? Math.floor(screen * 2) / 2 : screen) / density);

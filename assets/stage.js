@@ -11,7 +11,7 @@
   if (page.stage) return;
   const { el } = page;
 
-  const MOUNT = { least: 280, around: 12, below: 16, window: 0.72 }; // as the canvas has it
+  const MOUNT = { least: 280, around: 12, below: 16, good: 424, beside: 440, window: 0.72 }; // as the canvas has it
 
   class Stage extends page.Plate { // about: {stage, empty, size, judged}
     build() {
@@ -143,14 +143,15 @@
     }
 
     /**
-     * The picture as wide as the column or nearly as high as the window, and the plate as high as
-     * the picture, like the canvas opposite.
+     * The picture as wide as the column or so high that words and Run stay in sight, and the plate
+     * as high as the picture, like the canvas opposite.
      */
     fit() {
       const [width, height] = this.natural;
       const { clientWidth } = this.plate;
       if (!clientWidth) return; // in a tab that is not shown
-      const tallest = Math.max(MOUNT.least, innerHeight * MOUNT.window);
+      const room = Math.min(innerHeight * MOUNT.window, Math.max(MOUNT.good, innerHeight - MOUNT.beside));
+      const tallest = Math.max(MOUNT.least, room);
       const across = (clientWidth - 2 * MOUNT.around) / width;
       const down = (tallest - 2 * MOUNT.around - MOUNT.below) / height;
       const { scale, sharp } = page.enlarged(Math.min(across, down));
