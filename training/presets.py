@@ -50,7 +50,7 @@ CPU = Preset(
     encoded=(12_000, 12_000),
     autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=30,
-    decoder_minutes=15,
+    decoder_minutes=60,
     denoiser=denoiser.Plan(
         widths=(32, 64, 128), batches=(24, 16), pieces=2, workers=2, autocast=on_cpu
     ),
