@@ -218,14 +218,14 @@ class _Source:
         wanted = layer.cross or layer.reduction >= self.finest
         return self.call is not None and not self.plays and wanted
 
-    def rejoined(self, layer: int, looking: Looking) -> Looking:
-        """Queries, keys and bias of the conditional rows → those of [source, *targets]."""
-        if self.call is None:
-            return looking
-        if self.plays:
-            return self.call.looking[layer].over(looking)
-        self.call.looking[layer] = looking.row(0).copy()
-        return looking
+    def own(self, layer: int, conditional: Looking) -> Looking:
+        """Its queries, keys and bias in a layer, given those of the conditional rows."""
+        if self.call is not None and self.plays:
+            return self.call.looking[layer]
+        found = conditional.row(0)
+        if self.call is not None:
+            self.call.looking[layer] = found.copy()
+        return found
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
@@ -303,11 +303,11 @@ class _ToPlaces:
     ) -> Tensor:
         q, k, v = _projected(attn, hidden_states, hidden_states)
         first = len(q) - self.source.rows  # the unconditional rows before it stay
-        whole = self.source.rejoined(self.place, Looking(q[first:], k[first:]))
+        source = self.source.own(self.place, Looking(q[first:], k[first:]))
         if self.shared is not None:
             rows = self.shared + (len(q) - self.source.targets)
-            for own, theirs in ((q, whole.q), (k, whole.k)):
-                own[rows] = theirs[:1].clone()  # torch refuses to copy within one memory
+            for mine, theirs in ((q, source.q), (k, source.k)):
+                mine[rows] = theirs.clone()  # torch refuses to copy within one memory
         return _merged(attn, F.scaled_dot_product_attention(q, k, v))
 
 
@@ -333,10 +333,11 @@ class _ToWords:
         fold = None if self.fold is None else _lengthened(self.fold, k.shape[2])
         first = len(q) - self.source.rows
         conditional = Looking(q[first:], k[first:], None if bias is None else bias[first:])
-        whole = self.source.rejoined(self.place, conditional)
+        source = self.source.own(self.place, conditional)
         for look in self.looks:
+            whole = source.over(conditional) if self.source.plays else conditional
             look.maps.append((self.layer, self._maps(whole, look.columns, fold)))
-        return _merged(attn, attend(q, k, v, fold, bias, whole.row(0)))
+        return _merged(attn, attend(q, k, v, fold, bias, source))
 
     def _maps(self, rows: Looking, columns: Tensor, fold: Fold | None) -> Tensor:
         """The attention to the columns, mean over the heads: [R, N, K] in float32 or better."""
