@@ -52,26 +52,39 @@
 
   page.header = (element, { props }) => {
     const { el } = page;
-    const { title, explanation, model, device } = props.value;
+    const { title, explanation, model, device, choosable } = props.value;
+    const pill = choosable
+      ? el("button", { type: "button", class: "pt-pill", title: "Models: choose or add one", onclick: () => page.choose() }, `${model} · ${device}`)
+      : el("span", { class: "pt-pill", title: "The model, and where it runs" }, `${model} · ${device}`);
     const list = props.keys.map(({ name, keys }) => el("section", {},
       name && el("h3", {}, name),
       el("dl", {}, ...keys.flatMap(([key, does]) => [
         el("dt", {}, ...key.split(" ").filter(Boolean).map((each) => el("kbd", {}, each))),
         el("dd", {}, does),
       ]))));
-    const dialog = el("dialog", { class: "pt-keys", "aria-label": "Keys", onclick: (event) => event.target === dialog && dialog.close() },
+    const dialog = el("dialog", { class: "pt-dialog pt-keys", "aria-label": "Keys", onclick: (event) => event.target === dialog && dialog.close() },
       el("form", { method: "dialog" },
         el("h2", {}, "Keys"), ...list,
         el("button", { class: "pt-button", autofocus: true }, "Close")));
     element.querySelector(".pt-header").append(
       el("h1", {}, title),
       el("p", {}, explanation),
-      el("span", { class: "pt-pill", title: "The model, and where it runs" }, `${model} · ${device}`),
+      pill,
       el("button", { type: "button", class: "pt-round", "aria-label": "Light or dark", title: "Light or dark", onclick: toggleLight }, "◐"),
       el("button", { type: "button", class: "pt-round", "aria-label": "Keys", title: "Keys (?)", onclick: () => dialog.showModal() }, "?"),
       dialog);
     page.keys = dialog;
   };
+
+  // ── Another model serves, chosen in another tab or by somebody else ───────────────────────────
+
+  page.changed = () => {
+    if (document.querySelector(".pt-changed")) return;
+    document.querySelector(".gradio-container").append(page.el("div", { class: "pt-changed", role: "alert" },
+      page.el("p", {}, "The studio serves another model now. What you painted and wrote stays."),
+      page.el("button", { type: "button", class: "pt-button", onclick: () => location.reload() }, "Reload")));
+  };
+  window.addEventListener("pentimento:changed", page.changed);
 
   const isTyping = (target) => Boolean(target.closest?.("textarea, input:not([type=range], [type=checkbox], [type=radio]), select"));
 

@@ -7,6 +7,9 @@
  * still takes that one for open, and nobody listens. So while there is a stream, the answer waits
  * until the stream has spoken of the event (it lives), or has ended (the client will open one).
  * What the client hears of an event before the answer, it keeps for it.
+ *
+ * And a page says which one it is: the numbers of its events mean something else to the page of
+ * another model (studio/pages.py). What it asks after a change is never answered; page.js is told.
  */
 (() => {
   "use strict";
@@ -14,7 +17,25 @@
   window.pentimentoTraffic = true;
 
   const PATIENCE = 5000; // ms; a stream that says nothing for longer has other troubles
-  const ask = window.fetch.bind(window);
+  const MARK = "x-pentimento-page";
+  const mark = document.querySelector("meta[name=pentimento-page]")?.content;
+  const fetched = window.fetch.bind(window);
+
+  async function ask(target, options = {}) {
+    if (!mark || new URL(target.url ?? target, location).origin !== location.origin) return fetched(target, options);
+    const headers = new Headers(options.headers ?? target.headers);
+    headers.set(MARK, mark);
+    const answer = await fetched(target, { ...options, headers });
+    if (answer.status !== 409 || !answer.headers.has(MARK)) return answer;
+    window.dispatchEvent(new Event("pentimento:changed"));
+    return new Promise(() => {});
+  }
+
+  // Whoever comes back to the page learns it before a click is in vain.
+  document.addEventListener("visibilitychange", () => {
+    if (mark && !document.hidden) ask(`${window.gradio_config?.root ?? ""}/gradio_api/app_id`).catch(() => {});
+  });
+
   let streams = 0;
   let heard = ""; // the last part of what the streams said
   let waiting = []; // [whether it may go on, its resolve]

@@ -14,13 +14,15 @@ KEYS = (
 )
 
 
-def header(title: str, explanation: str, model: ModelFacts) -> gr.HTML:
+def header(title: str, explanation: str, model: ModelFacts, choosable: bool = False) -> gr.HTML:
+    """With `choosable`, the model's name is a button that opens the picker."""
     return gr.HTML(
         {
             "title": title,
             "explanation": explanation,
             "model": model.name,
             "device": model.device.upper(),
+            "choosable": choosable,
         },
         elem_id="header",
         elem_classes="pm-host",

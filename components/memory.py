@@ -1,5 +1,10 @@
-"""What was typed and set survives a reload: the form's values, in the browser's own store."""
+"""What was typed and set survives a reload: the form's values, in the browser's own store.
 
+Another model has other good settings, so where the form began with different ones than when the
+values were kept, only the words come back.
+"""
+
+import hashlib
 import json
 from typing import Any
 
@@ -16,18 +21,25 @@ def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
     """
     store = gr.BrowserState(None, storage_key=f"pentimento-form-{key}", secret="pentimento")
     widgets: list[Any] = list(form.widgets.values())
-    names = json.dumps(list(form.widgets))
+    names, start = json.dumps(list(form.widgets)), _start(form)
     gr.on(
         [widget.change for widget in widgets],
         None,
         inputs=widgets,
         outputs=store,
-        js=f"(...values) => Object.fromEntries({names}.map((name, i) => [name, values[i]]))",
+        js=f"(...values) => ({{start: '{start}', values: "
+        f"Object.fromEntries({names}.map((name, i) => [name, values[i]]))}})",
         **AT_ONCE,
     )
 
-    def restore(values: object) -> dict[Any, Any]:
-        return (isinstance(values, dict) and form.fill(values)) or gr.skip()
+    def restore(kept: object) -> dict[Any, Any]:
+        values = kept.get("values") if isinstance(kept, dict) else None
+        if not isinstance(kept, dict) or not isinstance(values, dict):
+            return gr.skip()
+        if kept.get("start") != start:
+            words = {k for k, widget in form.widgets.items() if isinstance(widget, gr.Textbox)}
+            values = {name: value for name, value in values.items() if name in words}
+        return form.fill(values) or gr.skip()
 
     page.load(
         restore,
@@ -36,3 +48,9 @@ def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
         **AT_ONCE,
     )
     return store
+
+
+def _start(form: Form) -> str:
+    """What the form holds at first, in short."""
+    values = {name: getattr(widget, "value", None) for name, widget in form.widgets.items()}
+    return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]

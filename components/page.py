@@ -8,6 +8,7 @@ import gradio as gr
 from components.actions import ModelFacts
 from components.header import header
 from components.passage import Room, passages
+from components.picker import Choosing, picker
 
 WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
 CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
@@ -22,10 +23,23 @@ class Tab(Room, Protocol):
 Build = tuple[str, str, Callable[[], Tab]]  # the tab's word, its paper's name, its builder
 
 
-def page(title: str, explanation: str, model: ModelFacts, tabs: Sequence[Build]) -> gr.Blocks:
-    """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py."""
+def page(
+    title: str,
+    explanation: str,
+    model: ModelFacts,
+    tabs: Sequence[Build],
+    choosing: Choosing | None = None,
+    endpoints: Callable[[], object] = lambda: None,
+) -> gr.Blocks:
+    """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py.
+
+    With `choosing`, the model's name opens the picker. `endpoints` adds what programs may call.
+    """
     with gr.Blocks(title=title, fill_width=True, delete_cache=CACHE) as blocks:
-        header(title, explanation, model)
+        endpoints()
+        header(title, explanation, model, choosing is not None)
+        if choosing is not None:
+            picker(choosing)
         built: dict[str, Tab] = {}
         with gr.Tabs(elem_classes="pt-tabs") as bar:
             for name, paper, build in tabs:

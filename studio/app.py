@@ -10,23 +10,31 @@ from pathlib import Path
 from typing import Final
 
 import gradio as gr
+import torch
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.utils import get_upload_folder
 
+from components.actions import ModelFacts
 from components.page import page
+from components.picker import Choosing
 from components.theme import CSS, HEAD, THEME
+from studio import chosen
 from studio.catalog import Entry, entries
+from studio.choosing import Choice
 from studio.desk import Desk
 from studio.edge import VISITOR, Edge
 from studio.endpoint import endpoint
 from studio.engine import Engine
 from studio.history import History
+from studio.hub import Hub
 from studio.jobs import Jobs, Limits
 from studio.ledger import Ledger
 from studio.login import routes
 from studio.models import Models
-from studio.settings import Settings
+from studio.pages import Pages
+from studio.settings import POSTCARD, Settings
+from studio.shelf import Shelf
 from studio.visitors import Visitors
 
 TITLE: Final = "Pentimento"
@@ -36,7 +44,10 @@ MAX_EVENTS: Final = 64  # watchers and clicks that Gradio queues; edits have a q
 
 
 def create(
-    settings: Settings, models: Models | None = None, methods: Sequence[Entry] | None = None
+    settings: Settings,
+    models: Models | None = None,
+    methods: Sequence[Entry] | None = None,
+    hub: Hub | None = None,
 ) -> Edge:
     """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
     models = models or Models(settings.model, settings.device, settings.dtype)
@@ -45,7 +56,21 @@ def create(
     scratch = Path(get_upload_folder()) / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     engine = Engine(models, history, scratch)
-    jobs = Jobs(Limits(grace=settings.grace), partial(_load, models), "The model is loading")
+
+    async def changed() -> None:
+        chosen.write(settings.data, models.source)
+        jobs.serve_again()
+        await pages.turn()
+
+    jobs = Jobs(
+        Limits(grace=settings.grace),
+        lambda: prepare(models, settings, choice, pages),
+        "The model is loading",
+    )
+    settings.models.mkdir(parents=True, exist_ok=True)
+    hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
+    choice = Choice(models, Shelf(POSTCARD, settings.models), hub, changed)
+    choosing = Choosing(choice.shelf, choice.choose, choice.cancel, choice.watch)
     desks = {
         each.name: Desk(
             each.name,
@@ -64,7 +89,8 @@ def create(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         jobs.open()
-        yield
+        async with pages.lifetime():
+            yield
         jobs.close()
         history.close()
 
@@ -73,41 +99,48 @@ def create(
     # Gradio reflects any origin unless its parent has exactly this class.
     parent.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["GET", "POST"])
     parent.include_router(routes(visitors))
-    blocks = _page(models, methods, desks)
-    app = gr.mount_gradio_app(
-        parent,
-        blocks,
-        path="/",
-        server_name=settings.host,
-        server_port=settings.port,
-        auth_dependency=_visitor,
-        allowed_paths=[str(history.edits)],
-        max_file_size=MAX_UPLOAD,
-        run_history=False,
-        enable_monitoring=False,
-        footer_links=[],
-        ssr_mode=False,
-        pwa=False,
-        theme=THEME,
-        css=CSS,
-        head=HEAD,
-    )
-    # Gradio looks where an input's file lies only in a page that was launched; a mounted one would
-    # copy any file of this machine. (The edge refuses such a message before it comes here.)
-    blocks.has_launched = True
+
+    def mount(facts: ModelFacts, head: str) -> None:
+        blocks = _page(facts, methods, desks, choosing)
+        gr.mount_gradio_app(
+            parent,
+            blocks,
+            path="/",
+            server_name=settings.host,
+            server_port=settings.port,
+            auth_dependency=_visitor,
+            allowed_paths=[str(history.edits)],
+            max_file_size=MAX_UPLOAD,
+            run_history=False,
+            enable_monitoring=False,
+            footer_links=[],
+            ssr_mode=False,
+            pwa=False,
+            theme=THEME,
+            css=CSS,
+            head=head + HEAD,
+        )
+        # Gradio looks where an input's file lies only in a page that was launched; a mounted one
+        # would copy any file of this machine. (The edge refuses such a message before it is here.)
+        blocks.has_launched = True
+
+    pages = Pages(parent, models.facts, mount)
     ledger = Ledger([Path(get_upload_folder()), history.edits])
-    return Edge(app, settings, visitors, ledger)
+    return Edge(pages, settings, visitors, ledger)
 
 
-def _page(models: Models, methods: Sequence[Entry], desks: Mapping[str, Desk]) -> gr.Blocks:
-    facts = models.facts()
-    tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
-    blocks = page(TITLE, EXPLANATION, facts, tabs)
-    with blocks:
+def _page(
+    facts: ModelFacts, methods: Sequence[Entry], desks: Mapping[str, Desk], choosing: Choosing
+) -> gr.Blocks:
+    def endpoints() -> None:
+        """First of all, so that a program's numbers for them hold on every model's page."""
         for each in methods:
             name = each.name.lower()
             verb = endpoint(desks[each.name], each.request, each.spoken, facts.defaults_for(name))
             gr.api(verb, api_name=name, concurrency_limit=None)
+
+    tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
+    blocks = page(TITLE, EXPLANATION, facts, tabs, choosing, endpoints)
     blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
     return blocks
 
@@ -117,12 +150,18 @@ def _visitor(request: Request) -> str | None:
     return request.scope.get(VISITOR)
 
 
-def _load(models: Models) -> None:
+def prepare(models: Models, settings: Settings, choice: Choice, pages: Pages) -> None:
+    """Load the model; where it was not asked for at this start and cannot be, the embedded one."""
     try:
         models.prepare()
     except ValueError as refusal:
-        print(f"The model did not load. {refusal}", file=sys.stderr, flush=True)
-        raise
+        sentence = f"The model did not load. {refusal}"
+        print(sentence, file=sys.stderr, flush=True)
+        if settings.asked or models.source == str(POSTCARD):
+            raise
+        models.choose(str(POSTCARD))
+        choice.tell_failure(sentence)
+        pages.turn_soon()
 
 
 def _secret(data: Path) -> bytes:

@@ -109,6 +109,11 @@ class Jobs:
         if self._thread.is_alive():
             self._thread.join(seconds)
 
+    def serve_again(self) -> None:
+        """What could not be prepared is there after all: another model, say."""
+        with self._changed:
+            self._refusal = None
+
     # -- what a page asks for
 
     def submit(self, job_id: str, visitor: str, work: Work) -> None:

@@ -18,7 +18,7 @@ from diffusers.utils.logging import disable_progress_bar
 
 from components.actions import ModelFacts
 from components.canvas import LAYERS, Swatch
-from pipelines.core import distilled, preview, single_file
+from pipelines.core import checkpoint, distilled, preview, single_file
 from pipelines.core.bundle import Bundle
 
 log = logging.getLogger(__name__)
@@ -97,17 +97,17 @@ class Models:
         told = read_json(folder / "studio.json")
         name = told.get("title")
         return ModelFacts(
-            name=name if isinstance(name, str) else _called(folder) or self.source,
+            name=name if isinstance(name, str) else checkpoint.title(folder) or self.source,
             device=self.device,
             size=_size(folder, told),
-            defaults={**_few_step(folder), **_mapping(told.get("defaults"))},
+            defaults={**few_step(folder), **_mapping(told.get("defaults"))},
             vocabulary={
                 group: [str(word) for word in _sequence(words)]
                 for group, words in _mapping(told.get("vocabulary")).items()
             },
             swatches=list(_swatches(told)),
             examples=_examples(folder),
-            live=(folder / "fast").is_dir() or bool(_few_step(folder)),
+            live=(folder / "fast").is_dir() or bool(few_step(folder)),
         )
 
 
@@ -158,16 +158,11 @@ def _size(folder: Path, told: Facts) -> int:
     return sample * 2 ** (len(levels) - 1) if isinstance(sample, int) and levels else DEFAULT_SIZE
 
 
-def _called(source: Path) -> str:
-    """A folder's name, or a file's without its ending."""
-    return source.name.removesuffix(".safetensors")
-
-
-def _few_step(folder: Path) -> Facts:
+def few_step(folder: Path) -> Facts:
     """What draws best with a few-step model, by its configuration or name."""
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     unet = read_json(folder / "unet" / "config.json")
-    return distilled.defaults(_called(folder), scheduler, unet)
+    return distilled.defaults(checkpoint.title(folder), scheduler, unet)
 
 
 def read_json(path: Path) -> Facts:
@@ -193,14 +188,22 @@ def _examples(folder: Path) -> Mapping[str, Sequence[Facts]]:
 
 
 def _listed(folder: Path, examples: object) -> Sequence[Facts]:
-    """The examples whose pictures are all there, with their paths made absolute."""
+    """The examples whose pictures are all there, with their paths made absolute.
+
+    They lie in the folder: a model may come from anywhere, and must not show what else is here.
+    """
     found: list[Facts] = []
     for each in map(_mapping, _sequence(examples)):
         named = [name for name in ("image", *LAYERS) if name in each]
-        files = {k: folder / each[k] for k in named if isinstance(each[k], str)}
+        files = {k: folder / each[k] for k in named if _is_below(each[k])}
         if "image" in files and len(files) == len(named) and all(map(Path.is_file, files.values())):
             found.append({**each, **{k: str(path.resolve()) for k, path in files.items()}})
     return found
+
+
+def _is_below(name: object) -> bool:
+    """Whether a name leads nowhere but down. (The hub's cache has links; those are its own.)"""
+    return isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _swatches(told: Facts) -> Sequence[Swatch]:

@@ -12,8 +12,10 @@ import threading
 import time
 import webbrowser
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from studio import chosen
 from studio.settings import Settings, check_model
 
 CACHE_AGE = 24 * 3600.0  # seconds
@@ -33,6 +35,7 @@ def serve(settings: Settings) -> int:
     cache = settings.data / "cache"
     os.environ["GRADIO_TEMP_DIR"] = str(cache)
     try:
+        settings = with_last_choice(settings)
         check_model(settings.model)
         settings.data.mkdir(parents=True, exist_ok=True)
         sweep(cache, time.time() - CACHE_AGE)
@@ -69,6 +72,19 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     with suppress(KeyboardInterrupt):  # uvicorn raises it once more after it has closed all
         uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def with_last_choice(settings: Settings) -> Settings:
+    """With the model that was chosen last, where none was named and it is still there."""
+    last = None if settings.asked else chosen.read(settings.data)
+    if last is None:
+        return settings
+    try:
+        check_model(last)
+    except ValueError as refusal:
+        print(f"The model chosen last is not there. {refusal}", file=sys.stderr)
+        return settings
+    return replace(settings, model=last)
 
 
 def sweep(cache: Path, before: float) -> None:

@@ -18,12 +18,14 @@ FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
 class Settings:
     host: str
     port: int
-    model: str  # a diffusers folder, or the name of one on the hub
+    model: str  # a diffusers folder, a .safetensors file, or the name of one on the hub
     device: str
     dtype: str
     data: Path
+    models: Path  # where other models lie, and those added from the hub
     login: tuple[str, str] | None  # user, password
     browser: bool
+    asked: bool = True  # whether the model was named at this start
     grace: float = 60.0  # seconds that an edit nobody watches keeps its place
 
     @property
@@ -49,12 +51,14 @@ class Settings:
         return cls(
             host=given.host,
             port=given.port,
-            model=given.model,
+            model=given.model or str(POSTCARD),
             device=given.device,
             dtype=given.dtype,
             data=given.data,
+            models=given.models or given.data / "models",
             login=given.login,
             browser=not given.no_browser,
+            asked=bool(given.model),
         )
 
 
@@ -102,7 +106,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     option("host", "127.0.0.1", metavar="NAME", help="address to listen on [127.0.0.1]")
     option("port", "7860", type=_port, metavar="N", help="port to listen on [7860]")
-    option("model", str(POSTCARD), metavar="FOLDER", help="diffusers folder [the postcard model]")
+    option(
+        "model",
+        None,
+        metavar="MODEL",
+        help="diffusers folder, file or hub id [the one chosen last; at first the postcard model]",
+    )
     option("device", "auto", metavar="DEVICE", help=f"{DEVICES} [auto]")
     option("dtype", "auto", type=_dtype, metavar="DTYPE", help=f"{', '.join(DTYPES)} [auto]")
     option(
@@ -112,6 +121,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where edits are kept [%(default)s]",
     )
+    option("models", None, type=_folder, metavar="FOLDER", help="of other models [DATA/models]")
     option("login", None, type=_login, metavar="USER:PASSWORD", help="ask for these first [none]")
     parser.add_argument(
         "--no-browser",

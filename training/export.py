@@ -146,6 +146,7 @@ def _card() -> dict[str, object]:
     """What the studio shows of this model: good defaults, its words, its colours."""
     return {
         "title": "Postcard",
+        "family": "Postcards",
         "about": (
             "Picture postcards of 256 pixels: a sky, mountains, a ground, a coloured thing or two. "
             "Small enough to run anywhere; it knows only the words below."

@@ -76,7 +76,7 @@ class Bundle:
             pipe = _folder(path if path.is_dir() else str(source), dtype)
         adapters.add_loras(pipe, loras or {})
         adapters.add_embeddings(pipe, embeddings)
-        name = path.name.removesuffix(".safetensors") if path.exists() else str(source)
+        name = checkpoint.title(path) if path.exists() else str(source)
         bundle = cls.of(pipe, name=name)
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
@@ -318,9 +318,11 @@ def _overflowed(pixels: Tensor) -> bool:
 
 def _folder(source: Path | str, dtype: torch.dtype) -> Any:
     local = isinstance(source, Path)
-    if local:
-        checkpoint.check_folder(source)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": local}
+    if local:
+        index = checkpoint.check_folder(source)
+        options |= {part: None for part in checkpoint.UNUSED if part in index}
+        options["variant"] = checkpoint.variant(source)
     try:
         return DiffusionPipeline.from_pretrained(str(source), **options)
     except (OSError, ValueError, KeyError, SafetensorError) as error:

@@ -47,6 +47,7 @@ _KINDS = {
     "text": ("a text encoder", r"(^|\.)text_model\.encoder\.layers\."),
     "vae": ("an autoencoder", r"^(first_stage_model\.)?decoder\.(conv_in|mid|up)"),
 }
+UNUSED: Final = ("safety_checker", "feature_extractor", "image_encoder")  # parts that no edit asks
 _LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")  # the last has the old checker
 _UNKNOWN = "a kind of model that is not known here"
 _OFFER = "the studio edits with Stable Diffusion 1, 2 and XL"
@@ -154,11 +155,30 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, shapes, {str(name): str(value) for name, value in told})
 
 
-def check_folder(folder: Path) -> None:
-    """ValueError with one sentence where a diffusers folder is not what can be loaded safely.
+def title(path: Path) -> str:
+    """What a model is called by where it lies.
 
-    That is one of another architecture, with code of its own, or with damaged weights: the header
-    of every `.safetensors` file in it is read.
+    A file without its ending, a snapshot in the hub's cache by its id, else the folder's name.
+    """
+    repository = path.parent.parent.name
+    if path.parent.name == "snapshots" and repository.startswith("models--"):
+        return repository.removeprefix("models--").replace("--", "/")
+    return path.name.removesuffix(".safetensors")
+
+
+def variant(folder: Path) -> str | None:
+    """ "fp16" where the denoiser of a diffusers folder lies there in half precision only."""
+    names = {path.name for path in (folder / "unet").glob("*.safetensors")}
+    half = {name for name in names if ".fp16." in name or ".fp16-" in name}
+    return "fp16" if half and half == names else None
+
+
+def check_folder(folder: Path) -> Mapping[str, Any]:
+    """What the model_index.json of a diffusers folder says.
+
+    ValueError with one sentence where the folder is not what can be loaded safely: of another
+    architecture, with code of its own, or with damaged weights. The header of every `.safetensors`
+    file in it is read.
     """
     try:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
@@ -177,6 +197,7 @@ def check_folder(folder: Path) -> None:
             raise ValueError(f"The {part} of {folder.name} brings code of its own; it is not run.")
     for path in sorted(folder.glob("*/*.safetensors")):
         read(path)
+    return index
 
 
 def _is_pickle(start: bytes) -> bool:

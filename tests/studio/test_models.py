@@ -46,12 +46,15 @@ def test_facts_of_a_folder_that_says_all(tmp_path: Path) -> None:
 def test_each_tab_has_the_examples_whose_files_are_all_there(tmp_path: Path) -> None:
     put(tmp_path, "examples/barn.png", "picture")
     put(tmp_path, "examples/barn-mask.png", "mask")
+    put(tmp_path, "secret.png", "picture")
     listed = [
         {"name": "Barn", "image": "barn.png", "prompt": "a barn"},
         {"name": "Masked", "image": "barn.png", "mask": "barn-mask.png"},
         {"name": "Gone", "image": "gone.png"},
         {"name": "Half", "image": "barn.png", "mask": "gone.png"},
         {"name": "Odd", "image": "barn.png", "mask": 7},
+        {"name": "Elsewhere", "image": "../secret.png"},
+        {"name": "Anywhere", "image": str(tmp_path / "secret.png")},
         {"name": "None"},
         "no example",
     ]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.serving import listen, missing_library, sweep
-from studio.settings import Settings
+from studio import chosen
+from studio.serving import listen, missing_library, sweep, with_last_choice
+from studio.settings import POSTCARD, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,3 +92,23 @@ def test_no_model_is_said_and_a_whole_start_says_where_it_is_and_ends(tmp_path: 
         _, rest = studio.communicate(timeout=60)
         assert "Traceback" not in rest and studio.returncode == 0
         assert time.monotonic() - begun < 30
+
+
+def test_the_model_chosen_last_is_served_unless_another_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings.read(["--data", str(tmp_path)], {})
+    assert with_last_choice(settings) == settings
+    (tmp_path / "land").mkdir()
+    (tmp_path / "land" / "model_index.json").write_text("{}")
+    chosen.write(tmp_path, str(tmp_path / "land"))
+    assert with_last_choice(settings).model == str(tmp_path / "land")
+    named = Settings.read(["--data", str(tmp_path), "--model", "a/b"], {})
+    assert with_last_choice(named).model == "a/b"
+    assert capsys.readouterr().err == ""
+
+    (tmp_path / "land" / "model_index.json").unlink()
+    assert with_last_choice(settings).model == str(POSTCARD)
+    assert capsys.readouterr().err.startswith("The model chosen last is not there.")
+    (tmp_path / chosen.FILE).write_bytes(b"\xff\xfe")
+    assert with_last_choice(settings).model == str(POSTCARD)

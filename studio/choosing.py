@@ -1,0 +1,155 @@
+"""Choosing another model while the former one serves: fetch it if need be, load it, change over.
+
+One choice at a time, for everybody who uses the studio. It lives in the event loop's thread; what
+takes long runs in another one. A failure is one sentence, and leaves the former model serving.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from components.picker import Progress, Shelved
+from pipelines.core import checkpoint
+from studio.engine import out_of_memory
+from studio.hub import ID, Cancelled, Hub
+from studio.models import Models
+from studio.shelf import Shelf, look
+
+log = logging.getLogger(__name__)
+
+PEEK: Final = 0.1  # seconds between two looks at how far it is
+LONGEST: Final = 1000  # characters of a path
+BUSY: Final = "Another model is on its way. Wait for it, or cancel it."
+NOTHING: Final = "Type the id of a model on the hub, as in owner/name, or the path of one here."
+NOWHERE: Final = "There is no model at {}. Type a hub id, as in owner/name, or a whole path."
+NO_MEMORY: Final = "There is not enough memory for {} beside the model that serves."
+BROKEN: Final = "{} could not be loaded; the log says why. The former model serves on."
+
+
+class Choice:
+    """`changed` is awaited when another model serves, say to build its page."""
+
+    def __init__(
+        self, models: Models, shelf: Shelf, hub: Hub, changed: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._models = models
+        self._shelf = shelf
+        self._hub = hub
+        self._changed = changed
+        self._progress = Progress()
+        self._cancelled = threading.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def shelf(self) -> Sequence[Shelved]:
+        """What is installed; reads headers."""
+        serving = self._models.source
+        names = {serving, str(Path(serving).expanduser().absolute())}
+        return [
+            replace(each, serving=each.source in names or each.name == serving)
+            for each in self._shelf.models()
+        ]
+
+    def choose(self, wanted: str) -> None:
+        """Begin with a model: a path on this machine, or the id of one on the hub."""
+        if self._busy:
+            raise ValueError(BUSY)
+        wanted = wanted.strip()
+        path = _path(wanted)
+        if path is None and not ID.fullmatch(wanted):
+            raise ValueError(NOWHERE.format(wanted[:80]) if wanted else NOTHING)
+        name = wanted if path is None else checkpoint.title(path)
+        self._progress = Progress("loading", name)
+        self._cancelled = threading.Event()
+        self._task = asyncio.create_task(self._carry(name, path, self._cancelled, self._task))
+
+    def cancel(self) -> None:
+        """Leave a download; what has arrived is kept. A model that loads already is not stopped."""
+        if self._progress.phase == "downloading":
+            self._cancelled.set()
+            self._progress = Progress()
+
+    async def watch(self) -> AsyncGenerator[Progress]:
+        """How far it is now, then what changes, until nothing is under way."""
+        told = None
+        while True:
+            now, busy = self._progress, self._busy
+            if now != told:
+                told = now
+                yield now
+            if not busy:
+                return
+            await asyncio.sleep(PEEK)
+
+    def tell_failure(self, sentence: str) -> None:
+        """Something to be read when the picker is opened next."""
+        self._progress = Progress("failed", sentence)
+
+    @property
+    def _busy(self) -> bool:
+        return self._progress.phase in ("downloading", "loading")
+
+    async def _carry(
+        self,
+        name: str,
+        path: Path | None,
+        cancelled: threading.Event,
+        former: asyncio.Task[None] | None,
+    ) -> None:
+        if former is not None:
+            await asyncio.wait([former])  # a cancelled download may still wait for the hub
+        try:
+            if path is None:
+                path = await asyncio.to_thread(self._obtain, name, cancelled)
+            found = await asyncio.to_thread(look, path, "")
+            if found.refusal:
+                raise ValueError(found.refusal)
+            name = found.name
+            self._progress = Progress("loading", name)
+            await asyncio.to_thread(self._models.choose, str(path))
+            await self._changed()
+        except Cancelled:
+            return
+        except Exception as error:
+            if cancelled.is_set():
+                return
+            self.tell_failure(_sentence(error, name, path))
+        else:
+            self._progress = Progress("chosen", name)
+
+    def _obtain(self, name: str, cancelled: threading.Event) -> Path:
+        """Where the model of this id lies, fetched if it is not here yet."""
+        if (held := self._shelf.find(name)) is not None:
+            return held
+
+        def tell(done: int, total: int) -> None:
+            if not cancelled.is_set():
+                self._progress = Progress("downloading", name, done, total)
+
+        tell(0, 0)
+        return self._hub.fetch(name, tell, cancelled.is_set)
+
+
+def _path(wanted: str) -> Path | None:
+    """Where somebody's words lead on this machine; None where they name nothing there."""
+    try:
+        path = Path(wanted).expanduser()
+        found = len(wanted) <= LONGEST and path.is_absolute() and path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, NUL
+        return None
+    return path if found else None
+
+
+def _sentence(error: Exception, name: str, path: Path | None) -> str:
+    """What went wrong, by the model's name; of a library's reasons the first line."""
+    if isinstance(error, ValueError) and str(error):
+        text = str(error).splitlines()[0].replace(str(path), name)[:LONGEST]
+        return text if text.endswith(".") else f"{text}."
+    if out_of_memory(error):
+        log.warning("%s did not fit into the memory", name)
+        return NO_MEMORY.format(name)
+    log.error("%s could not be loaded", name, exc_info=error)
+    return BROKEN.format(name)

@@ -1,0 +1,194 @@
+"""Another model is chosen on the page of the real studio, which becomes that model's page."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+from PIL import Image
+
+from studio import chosen
+from studio.hub import Hub
+from studio.settings import Settings
+from tests import toys
+from tests.page.conftest import Open, serving
+from tests.page.painter import Painter
+from tests.studio.hub_server import HubServer, hub_server
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+
+ADDED = "ada/harbours"
+
+
+@dataclass
+class Studio:
+    url: str
+    data: Path
+    hub: HubServer
+
+
+def landscapes(folder: Path, title: str = "Landscapes") -> Path:
+    """A model of random weights with a face of its own."""
+    toys.tiny_pipeline(folder / "tokenizer").save_pretrained(str(folder))
+    told: dict[str, Any] = {"title": title, "size": 64, "family": "Small pictures"}
+    told |= {"defaults": {"num_inference_steps": 3, "guidance_scale": 2.0}}
+    told |= {"vocabulary": {"Land": ["moor", "fen"]}, "swatches": [["moss", "#506030"]]}
+    (folder / "studio.json").write_text(json.dumps(told))
+    (folder / "examples").mkdir()
+    Image.new("RGB", (64, 64), "olive").save(folder / "examples" / "moor.png")
+    listed = [{"name": "The moor", "image": "moor.png", "prompt": "moor"}]
+    (folder / "examples" / "paint.json").write_text(json.dumps(listed))
+    return folder
+
+
+@pytest.fixture
+def studio(tmp_path: Path, postcard: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    from studio.app import create
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    models = tmp_path / "models"
+    landscapes(models / "land")
+    broken = landscapes(models / "broken", "Broken")
+    config = json.loads((broken / "unet" / "config.json").read_text())
+    (broken / "unet" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8]}))
+    (models / "cut.safetensors").write_bytes(bytes(20))
+    with hub_server() as hub, socket.create_server(("127.0.0.1", 0)) as listener:
+        hub.models[ADDED] = landscapes(tmp_path / "remote", "Harbours")
+        port = str(listener.getsockname()[1])
+        arguments = ["--port", port, "--device", "cpu", "--models", str(models)]
+        settings = Settings.read([*arguments, "--data", str(tmp_path), "--no-browser"], {})
+        app = create(settings, hub=Hub(models, endpoint=hub.url))
+        with serving(app, listener):
+            yield Studio(settings.url, tmp_path, hub)
+
+
+@pytest.fixture
+def painter(opened: Open, studio: Studio) -> Painter:
+    return opened(studio.url)
+
+
+def pill(painter: Painter) -> Any:
+    return painter.page.locator(".pt-pill")
+
+
+def look(painter: Painter) -> Any:
+    """Open the picker, and wait until it has its list."""
+    pill(painter).click()
+    dialog = painter.page.get_by_role("dialog", name="Models")
+    dialog.get_by_text("in use").wait_for()
+    return dialog
+
+
+def becomes(painter: Painter, name: str, act: Callable[[], object]) -> None:
+    """Wait until the page has come back as that of this model."""
+    act()
+    painter.page.wait_for_function(
+        "name => document.querySelector('.pt-pill')?.textContent.startsWith(name)", arg=name
+    )
+    painter.ready()
+
+
+def until_written(painter: Painter, words: str) -> None:
+    """Wait until the words are in their box: after a load they come back a moment later."""
+    painter.page.wait_for_function(
+        "words => document.querySelector('#words-paint textarea').value === words", arg=words
+    )
+
+
+def test_another_models_page(painter: Painter, studio: Studio) -> None:
+    painter.paint()
+    marks = painter.marks()
+    painter.write("a red house")
+    painter.more()
+    painter.number("Steps", 7)
+    dialog = look(painter)
+    assert dialog.locator("li[aria-current]").inner_text().startswith("Postcard")
+    assert "Small pictures" in dialog.locator("li", has_text="Landscapes").inner_text()
+    assert dialog.get_by_text("One more cannot be used").is_visible()
+
+    becomes(painter, "Landscapes", dialog.get_by_role("button", name="Use Landscapes").click)
+    room = painter.room
+    room.get_by_role("button", name="The moor").wait_for()
+    assert room.get_by_role("button", name="Sailing home").count() == 0
+    assert room.locator(".pt-chip").all_inner_texts() == ["moor", "fen"]
+    painter.until_marks(marks)
+    until_written(painter, "a red house")
+    painter.more()
+    assert room.get_by_label("number input for Steps").input_value() == "3"
+    painter.run.click()
+    painter.until("done")
+    assert chosen.read(studio.data) == str(studio.data / "models" / "land")
+
+    room.get_by_role("button", name="The moor").click()
+    until_written(painter, "moor")
+
+
+def test_a_model_that_fails_leaves_the_former_one(painter: Painter, studio: Studio) -> None:
+    dialog = look(painter)
+    said = dialog.get_by_role("status")
+    dialog.get_by_role("button", name="Use Broken").click()
+    painter.page.wait_for_function(
+        "() => document.querySelector('.pt-progress').dataset.phase === 'failed'"
+    )
+    assert said.inner_text().endswith(".") and "Traceback" not in said.inner_text()
+    field = dialog.get_by_label("Another one")
+    for wanted, sentence in (
+        ("/no/where", "There is no model at /no/where."),
+        ("no/such", "The hub has no model called no/such"),
+        (str(studio.data / "models" / "cut.safetensors"), "cut.safetensors is cut off"),
+    ):
+        field.fill(wanted)
+        field.press("Enter")
+        said.get_by_text(sentence).wait_for()
+    dialog.get_by_role("button", name="Close").click()
+    assert pill(painter).inner_text().startswith("Postcard")
+    assert chosen.read(studio.data) is None
+    painter.paint()
+    painter.run.click()
+    painter.until("done")
+
+
+def test_one_is_added_cancelled_and_added_again(painter: Painter, studio: Studio) -> None:
+    studio.hub.go.clear()
+    dialog = look(painter)
+    dialog.get_by_label("Another one").fill(ADDED)
+    dialog.get_by_role("button", name="Add").click()
+    dialog.get_by_text(f"Fetching {ADDED}: ").wait_for()
+    assert studio.hub.held.wait(10)
+    assert dialog.get_by_role("button", name="Use Landscapes").is_disabled()
+
+    painter.reload()  # what is under way is found again
+    dialog = look(painter)
+    dialog.get_by_text(f"Fetching {ADDED}: ").wait_for()
+    dialog.get_by_role("button", name="Cancel").click()
+    painter.page.wait_for_function("() => document.querySelector('.pt-progress').hidden")
+    assert not (studio.data / "models" / "ada").exists()
+
+    studio.hub.go.set()
+    dialog.get_by_label("Another one").fill(ADDED)
+    becomes(painter, "Harbours", dialog.get_by_role("button", name="Add").click)
+    begun = [file for file, start in studio.hub.asked if start == 0]
+    assert len(begun) == len(set(begun))  # what had arrived was not fetched again
+    dialog = look(painter)
+    assert dialog.locator("li[aria-current]").inner_text().startswith("Harbours")
+
+
+def test_another_tab_is_told_and_can_go_on(painter: Painter, studio: Studio, opened: Open) -> None:
+    other = opened(studio.url)
+    other.paint()
+    other.write("a house")
+    marks = other.marks()
+    dialog = look(painter)
+    becomes(painter, "Landscapes", dialog.get_by_role("button", name="Use Landscapes").click)
+    other.run.click()
+    bar = other.page.get_by_role("alert")
+    bar.get_by_text("The studio serves another model now.").wait_for()
+    becomes(other, "Landscapes", bar.get_by_role("button", name="Reload").click)
+    other.until_marks(marks)
+    until_written(other, "a house")
+    other.run.click()
+    other.until("done")

@@ -1,0 +1,178 @@
+"""What is installed is listed by its headers; junk is named and breaks nothing."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipelines import Bundle
+from studio.shelf import Shelf
+from tests import single_files, toys
+from tests.conftest import POSTCARD
+
+
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(POSTCARD, tmp_path / "models", tmp_path / "cache")
+
+
+def listed(tmp_path: Path) -> dict[str, str]:
+    """Name → family, or why it cannot be used."""
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    models = shelf(tmp_path).models()
+    assert [each.refusal != "" for each in models] == sorted(each.refusal != "" for each in models)
+    return {each.name: each.family or each.refusal for each in models}
+
+
+def folder(path: Path, **unet: Any) -> Path:
+    toys.tiny_pipeline(path / "tokenizer", **unet).save_pretrained(str(path))
+    return path
+
+
+def hubbed(tmp_path: Path, name: str, model: Path, revision: str = "a" * 40) -> Path:
+    """The model as the hub's cache has it: blobs, and links to them."""
+    repository = tmp_path / "cache" / f"models--{name.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(revision)
+    state = repository / "snapshots" / revision
+    for number, path in enumerate(sorted(model.rglob("*.*"))):
+        blob = repository / "blobs" / f"{number:040}"
+        link = state / path.relative_to(model)
+        for place in (blob, link):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, blob)
+        link.symlink_to(blob)
+    return state
+
+
+def test_nothing_but_the_embedded_model(tmp_path: Path) -> None:
+    (only,) = shelf(tmp_path).models()
+    assert (only.name, only.family, only.refusal) == ("Postcard", "Postcards", "")
+    assert only.source == str(POSTCARD)
+    assert only.size == sum(each.stat().st_size for each in POSTCARD.rglob("*") if each.is_file())
+
+
+@pytest.mark.parametrize(
+    ("unet", "family"),
+    [
+        ({"cross_attention_dim": 768}, "Stable Diffusion 1"),
+        ({"cross_attention_dim": 1024}, "Stable Diffusion 2"),
+        ({"cross_attention_dim": 2048}, "Stable Diffusion XL"),
+        ({"cross_attention_dim": 768, "in_channels": 9}, "Stable Diffusion 1, inpainting"),
+        ({}, "Stable Diffusion"),
+    ],
+)
+def test_a_folder_is_known_by_its_configuration(
+    unet: Mapping[str, Any], family: str, tmp_path: Path
+) -> None:
+    folder(tmp_path / "models" / "mine", **unet)
+    folder(tmp_path / "models" / "ada" / "below", **unet)
+    folder(tmp_path / "models" / "ada" / "too" / "deep", **unet)
+    assert listed(tmp_path) == {"Postcard": "Postcards", "mine": family, "below": family}
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+@pytest.mark.parametrize(
+    ("family", "called"),
+    [("sd1", "Diffusion 1"), ("sd2", "Diffusion 2"), ("sdxl", "Diffusion XL")],
+)
+def test_a_file_is_known_by_its_header(
+    family: str, called: str, channels: int, tmp_path: Path
+) -> None:
+    configs = single_files.small_configs(tmp_path / "configs")
+    (tmp_path / "models").mkdir()
+    single_files.write(tmp_path / "models" / "one_lcm.safetensors", family, configs, channels)
+    marks = ", inpainting" * (channels == 9) + ", few steps"
+    assert listed(tmp_path)["one_lcm"] == f"Stable {called}{marks}"
+
+
+def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "pickle.safetensors").write_bytes(b"\x80\x02}.")
+    (models / "old.ckpt").write_bytes(b"PK\x03\x04" + bytes(20))
+    (models / "cut.safetensors").write_bytes(b"\xff" * 20)
+    save_file({"double_blocks.0.img_attn.qkv": torch.zeros(1)}, models / "flux.safetensors")
+    save_file({"lora_unet_x.lora_down.weight": torch.zeros(1)}, models / "style.safetensors")
+    other = folder(models / "other")
+    (other / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    half = folder(models / "half")
+    (half / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    bins = folder(models / "bins")
+    weights = bins / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    shards = folder(models / "shards")
+    index = {"weight_map": {"a": "diffusion_pytorch_model.safetensors", "b": "gone.safetensors"}}
+    (shards / "unet" / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name, content in (("torn", "{"), ("odd", '{"_class_name": 7}'), ("list", "[]")):
+        (models / name).mkdir()
+        (models / name / "model_index.json").write_text(content)
+    (models / "notes.txt").write_text("no model")
+    (models / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    (models / "round").symlink_to(models)
+    said = listed(tmp_path)
+    assert said.pop("Postcard") == "Postcards"
+    assert all(sentence.endswith(".") for sentence in said.values())
+    assert "can run code" in said["pickle"] and "can run code" in said["old.ckpt"]
+    assert "Flux" in said["flux"] and "a LoRA" in said["style"] and "Flux" in said["other"]
+    assert said["half"] == "The unet of half is not all there; fetch the model again."
+    assert said["shards"] == "The unet of shards is not all there; fetch the model again."
+    assert said["bins"] == "The vae of bins can run code; only .safetensors is read."
+    assert {"cut", "torn", "odd", "list"} <= said.keys()
+    assert not {"notes", "notes.txt", "gone", "round"} & said.keys()
+
+
+def test_configurations_of_odd_shape_break_nothing(tmp_path: Path) -> None:
+    odd = folder(tmp_path / "models" / "odd")
+    config = {"cross_attention_dim": [768, 1024], "in_channels": "nine"}
+    (odd / "unet" / "config.json").write_text(json.dumps(config))
+    (odd / "studio.json").write_text('{"title": 7, "family": []}')
+    assert listed(tmp_path)["odd"] == "Stable Diffusion"
+
+
+def test_the_hubs_cache_is_listed_by_id(tmp_path: Path) -> None:
+    model = folder(tmp_path / "somewhere", cross_attention_dim=768)
+    state = hubbed(tmp_path, "ada/landscapes", model)
+    hubbed(tmp_path, "ada/words", model)
+    (
+        tmp_path / "cache" / "models--ada--words" / "snapshots" / ("a" * 40) / "model_index.json"
+    ).unlink()
+    (tmp_path / "cache" / "models--ada--broken").mkdir()
+    assert listed(tmp_path) == {"Postcard": "Postcards", "ada/landscapes": "Stable Diffusion 1"}
+    found = next(each for each in shelf(tmp_path).models() if each.name == "ada/landscapes")
+    assert found.source == str(state)
+    assert found.size == sum(each.stat().st_size for each in model.rglob("*.*"))
+    assert shelf(tmp_path).find("ada/landscapes") == state
+    assert shelf(tmp_path).find("ada/words") is None
+
+
+def test_a_download_that_broke_off_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    own = folder(tmp_path / "models" / "ada" / "own")
+    assert shelf(tmp_path).find("ada/own") == own
+    (own / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    assert shelf(tmp_path).find("ada/own") is None
+    assert listed(tmp_path)["own"].startswith("The vae of own is not all there")
+
+
+def test_what_is_linked_is_listed_once(tmp_path: Path) -> None:
+    state = hubbed(tmp_path, "ada/one", folder(tmp_path / "somewhere"))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "link").symlink_to(state)
+    assert list(listed(tmp_path)) == ["Postcard", "link"]
+
+
+def test_half_precision_alone_loads_and_the_checker_is_not_asked_for(tmp_path: Path) -> None:
+    model = folder(tmp_path / "models" / "half")
+    for path in list(model.glob("*/*.safetensors")):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    path = model / "model_index.json"
+    checker = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **checker}))
+    (tmp_path / "cache").mkdir()
+    assert listed(tmp_path)["half"] == "Stable Diffusion"
+    assert Bundle.load(model).name == "half"
