@@ -34,8 +34,8 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
 }
-FULL = {"painting": 40, "replacement": 12, "stroked": 8, "comparison": 36, "reconstruction": 12}
-QUICK = {"painting": 6, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 3}
+FULL = {"painting": 40, "replacement": 12, "stroked": 8, "comparison": 36, "reconstruction": 6}
+QUICK = {"painting": 5, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 1}
 
 
 def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:

@@ -33,7 +33,7 @@ def given(path: str) -> dict[str, Any]:
 
 
 def join(client: httpx.Client, image: object, session: str) -> httpx.Response:
-    data = [image, "a house", "", 0.7, 2, 1.0, 7, 1, None, "default", 0.0, 1]
+    data = [image, "a house", "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1]  # as /paint has them
     body = {"data": data, "fn_index": number(str(client.base_url)), "session_hash": session}
     return client.post("/gradio_api/queue/join", json=body)
 
