@@ -34,7 +34,7 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
 }
-FULL = {"painting": 40, "replacement": 12, "stroked": 8, "comparison": 36, "reconstruction": 6}
+FULL = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
 QUICK = {"painting": 5, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 1}
 
 
