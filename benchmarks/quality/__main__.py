@@ -1,6 +1,6 @@
 """How good edits are, judged against the truth: the postcards' world is drawn by us.
 
-    python -m benchmarks.quality [--quick] [--only painting …] [--out build/quality]
+    python -m benchmarks.quality [--quick | --long] [--only painting …] [--out build/quality]
 
 Cases come from held-out specifications; every row works with the same networks, steps, guidance and
 seeds. Writes a table (quality.md), all figures (quality.json), a sheet of the best and the worst
@@ -34,7 +34,8 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
 }
-FULL = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
+LONG = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
+FULL = {"painting": 24, "replacement": 6, "stroked": 4, "comparison": 12, "reconstruction": 2}
 QUICK = {"painting": 5, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 1}
 
 
@@ -44,7 +45,7 @@ def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
     results = [run(JOBS[name](number), lab) for name, number in counts.items()]
     sweep = {}
     if "painting" in counts:
-        sweep = painting.sweep(lab, painting.paintings(counts["painting"]))
+        sweep = painting.sweep(lab, painting.paintings(counts["painting"])[::2])
     return Report(
         machine=machine(lab.bundle),
         model=lab.bundle.name,
@@ -74,7 +75,9 @@ def write(report: Report, folder: Path) -> None:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
+    number.add_argument("--long", action="store_true", help="more of each, for a table to keep")
     parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="[all jobs]")
     parser.add_argument("--steps", type=int, default=20, help="num_inference_steps [20]")
     parser.add_argument("--guidance", type=float, default=3.0, help="[3]")
@@ -98,7 +101,8 @@ def main(arguments: Sequence[str]) -> None:
         candidates=given.candidates or (2 if given.quick else 4),
         reals=32 if given.quick else 128,
     )
-    counts = {name: (QUICK if given.quick else FULL)[name] for name in given.only}
+    every = QUICK if given.quick else LONG if given.long else FULL
+    counts = {name: every[name] for name in given.only}
     report = measure(lab, counts, str(dtype).removeprefix("torch."))
     write(report, given.out)
     print(markdown(report))

@@ -243,8 +243,8 @@ def test_json_has_no_word_for_what_is_undefined(lab: Lab) -> None:
 
 
 def test_the_command_line_has_its_defaults() -> None:
-    from benchmarks.quality.__main__ import FULL, JOBS, QUICK, parse
+    from benchmarks.quality.__main__ import FULL, JOBS, LONG, QUICK, parse
 
-    assert FULL.keys() == QUICK.keys() == JOBS.keys()
+    assert LONG.keys() == FULL.keys() == QUICK.keys() == JOBS.keys()
     assert parse([]).out == Path("build/quality")
     assert parse(["--quick", "--only", "painting"]).only == ["painting"]
