@@ -57,8 +57,11 @@ class Picker:
 
     async def look(self) -> AsyncIterator[dict[str, Any]]:
         """What is installed, then what is under way, to its end."""
-        async for progress in self._follow():
-            yield progress
+        shelf = await asyncio.to_thread(self.choosing.shelf)
+        async for progress in self.choosing.watch():
+            if progress.phase in ("failed", "chosen"):
+                shelf = await asyncio.to_thread(self.choosing.shelf)
+            yield _value(progress, shelf)
 
     async def pick(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         """Begin with a model, then the same."""
@@ -68,18 +71,8 @@ class Picker:
             shelf = await asyncio.to_thread(self.choosing.shelf)
             yield _value(Progress("failed", str(refusal)), shelf)
             return
-        async for progress in self._follow():
-            yield progress
-
-    def halt(self) -> None:
-        self.choosing.cancel()
-
-    async def _follow(self) -> AsyncIterator[dict[str, Any]]:
-        shelf = await asyncio.to_thread(self.choosing.shelf)
-        async for progress in self.choosing.watch():
-            if progress.phase in ("failed", "chosen"):
-                shelf = await asyncio.to_thread(self.choosing.shelf)
-            yield _value(progress, shelf)
+        async for value in self.look():
+            yield value
 
 
 def picker(choosing: Choosing) -> Picker:
@@ -96,7 +89,7 @@ def picker(choosing: Choosing) -> Picker:
     built = Picker(dialog, choosing)
     dialog.look(built.look, outputs=dialog, trigger_mode="multiple", **STREAMED)
     dialog.pick(built.pick, outputs=dialog, trigger_mode="multiple", **STREAMED)
-    dialog.halt(built.halt, **AT_ONCE)
+    dialog.halt(choosing.cancel, **AT_ONCE)
     return built
 
 

@@ -29,7 +29,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers
 
 from pipelines.core import checkpoint
-from studio.shelf import INDEX, NETWORKS
+from studio.shelf import INDEX, NETWORKS, size_of
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Hub:
         )
         _check_networks(index, files, name)
         done, total = 0, sum(each.size for each in files)
-        room = shutil.disk_usage(self._folder).free + _held(partial)
+        room = shutil.disk_usage(self._folder).free + size_of(partial)
         if total > room:
             raise ValueError(NO_ROOM.format(total / 1e9, room / 1e9))
         for file in files:
@@ -193,10 +193,6 @@ def _check_networks(index: dict[str, Any], files: Sequence[Remote], name: str) -
             raise ValueError(
                 f"The {part} of {name} has no safetensors weights; only those are fetched."
             )
-
-
-def _held(partial: Path) -> int:
-    return sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
 
 
 def _load(
