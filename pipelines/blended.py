@@ -53,7 +53,12 @@ BACKGROUNDS = {
     "tune": "decoder tuning",
     "none": "as decoded",
 }
-CROPS = {"auto": "where it pays", "on": "always", "off": "never"}
+CROPS = {
+    "auto": "where it pays",
+    "on": "always",
+    "quick": "always, no finer than the whole",
+    "off": "never",
+}
 VISIBLE = 1024  # pixels on the longer side of a step's view
 
 
@@ -84,7 +89,12 @@ class Blended(Request):
         str, Choice(BACKGROUNDS, "Background", "What stands outside the mask.")
     ] = "paste"
     crop: Annotated[
-        str, Choice(CROPS, "Crop to the mask", "Works on the masked part alone, and finer.")
+        str,
+        Choice(
+            CROPS,
+            "Crop to the mask",
+            "Works on the masked part alone: finer, or no finer and quicker.",
+        ),
     ] = "auto"
     left: Annotated[int, Range(0, 1024, 8, "Left", "Pixels added on the left.")] = 0
     top: Annotated[int, Range(0, 1024, 8, "Top", "Pixels added at the top.")] = 0
@@ -136,7 +146,8 @@ def blended(bundle: Bundle, request: Blended) -> Run:
         return Edit(untouched, seeds, notes | _changes(canvas, untouched, mask), views)
 
     box = crop.choose(request.crop, masked, canvas.size, bundle.size)
-    size = sizes.fit((box[2] - box[0], box[3] - box[1]), bundle.size, bundle.multiple)
+    native = crop.side(request.crop, box, canvas.size, bundle.size)
+    size = sizes.fit((box[2] - box[0], box[3] - box[1]), native, bundle.multiple)
     near = mask.crop(box)
     cells = masks.cells(near, size[1] // bundle.cell, size[0] // bundle.cell).to(bundle.device)
     small_mask = masks.picture(masks.cells(near, size[1], size[0]))

@@ -1,5 +1,6 @@
 """Which part of a picture is worked on, and how it comes back into the whole."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,9 +62,9 @@ def choose(way: str, masked: Box, size: tuple[int, int], native: int) -> Box:
 
     The square is centred on the mask's box `masked`, twice as long as its longer side, but not
     shorter than the model's own `native` side or half the picture's longer side, whichever is
-    less; it is moved and cut to lie within the picture. "on" always takes it, "off" never, and
-    "auto" where that makes the work finer: the picture is larger than the model's own size, and
-    the square at most half of it.
+    less; it is moved and cut to lie within the picture. "on" and "quick" always take it, "off"
+    never, and "auto" where that makes the work finer: the picture is larger than the model's own
+    size, and the square at most half of it.
     """
     width, height = size
     whole = (0, 0, width, height)
@@ -75,7 +76,20 @@ def choose(way: str, masked: Box, size: tuple[int, int], native: int) -> Box:
     x = min(max((left + right - across) // 2, 0), width - across)
     y = min(max((top + bottom - down) // 2, 0), height - down)
     pays = width * height > native**2 and 2 * across * down <= width * height
-    return (x, y, x + across, y + down) if way == "on" or pays else whole
+    return (x, y, x + across, y + down) if way in ("on", "quick") or pays else whole
+
+
+def side(way: str, box: Box, size: tuple[int, int], native: int) -> int:
+    """The side of a square with as many pixels as the part `box` is worked on at.
+
+    That is the model's own `native` side; with "quick" its share of it, so that the part is as
+    fine as it would be with all of the picture of `size` (width, height), and its cost is its area.
+    """
+    if way != "quick":
+        return native
+    left, top, right, bottom = box
+    share = (right - left) * (bottom - top) / (size[0] * size[1])
+    return round(native * math.sqrt(share))
 
 
 def extended(picture: Image.Image, border: Box) -> Image.Image:

@@ -314,6 +314,18 @@ def test_a_small_mask_in_a_large_picture_is_worked_on_alone(bundle: Bundle, ask:
         assert step.latents.shape[-2:] == (16, 16)
 
 
+def test_a_quick_crop_costs_its_share_of_the_whole(bundle: Bundle, ask: Ask) -> None:
+    image = noise((128, 128))
+    mask = spot(image.size, (50, 50, 65, 65))
+    request = ask(image=image, mask_image=mask, crop="quick")
+    for step in blended(bundle, request):
+        assert step.latents.shape[-2:] == (8, 8)  # of the 16 x 16 that the whole is worked on at
+    edit = drain(blended(bundle, request))
+    assert edit.notes["crop"] == [26, 26, 90, 90]
+    assert edit.notes["changed_outside"] == [0]
+    assert edit.notes["changed_inside"][0] > 0.9
+
+
 def test_the_frame_can_be_extended(bundle: Bundle, ask: Ask, picture: Image.Image) -> None:
     edit = drain(blended(bundle, ask(mask_image=None, left=8, bottom=16, num_images=2)))
     for image in edit.images:
@@ -333,7 +345,7 @@ def test_a_mask_and_a_border_go_together_and_growing_spares_the_picture(
     assert not changed[:, 8:].any()
 
 
-@pytest.mark.parametrize("crop", ["auto", "on", "off"])
+@pytest.mark.parametrize("crop", ["auto", "on", "quick", "off"])
 def test_a_view_shows_the_picture_as_it_will_be(bundle: Bundle, ask: Ask, crop: str) -> None:
     image = noise((160, 120))
     mask = spot(image.size, (100, 80, 109, 89))
@@ -347,7 +359,7 @@ def test_a_view_shows_the_picture_as_it_will_be(bundle: Bundle, ask: Ask, crop: 
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (31, 1), (400, 9)])
-@pytest.mark.parametrize("crop", ["auto", "on"])
+@pytest.mark.parametrize("crop", ["auto", "on", "quick"])
 def test_pictures_of_any_size_work(
     bundle: Bundle, ask: Ask, size: tuple[int, int], crop: str
 ) -> None:

@@ -20,6 +20,7 @@ def noise(size: tuple[int, int]) -> Image.Image:
         ((0, 0, 500, 500), (1024, 1024), "auto", (0, 0, 1024, 1024)),  # nearly all: does not pay
         ((40, 40, 60, 60), (256, 256), "auto", (0, 0, 256, 256)),  # fits the model as it is
         ((40, 40, 60, 60), (256, 256), "on", (0, 0, 128, 128)),
+        ((40, 40, 60, 60), (256, 256), "quick", (0, 0, 128, 128)),
         ((400, 400, 460, 440), (1024, 1024), "off", (0, 0, 1024, 1024)),
         ((900, 10, 905, 15), (2000, 100), "auto", (774, 0, 1030, 100)),  # cut at the frame
         ((1, 1, 2, 2), (3, 3), "on", (0, 0, 2, 2)),
@@ -30,6 +31,23 @@ def test_the_crop(masked: crop.Box, size: tuple[int, int], way: str, box: crop.B
     assert found == box
     assert found[0] <= masked[0] and found[1] <= masked[1]
     assert found[2] >= masked[2] and found[3] >= masked[3]
+
+
+@pytest.mark.parametrize(
+    ("way", "box", "size", "side"),
+    [
+        ("auto", (0, 0, 128, 128), (256, 256), 256),
+        ("on", (0, 0, 128, 128), (256, 256), 256),
+        ("quick", (0, 0, 128, 128), (256, 256), 128),  # a quarter of the cells
+        ("quick", (0, 0, 512, 512), (1024, 1024), 128),
+        ("quick", (0, 0, 64, 128), (256, 128), 128),
+        ("quick", (0, 0, 40, 40), (40, 40), 256),  # all of it: as fine as ever
+    ],
+)
+def test_a_quick_part_is_as_fine_as_the_whole_would_be(
+    way: str, box: crop.Box, size: tuple[int, int], side: int
+) -> None:
+    assert crop.side(way, box, size, 256) == side
 
 
 def test_a_window_comes_back_into_its_picture() -> None:
