@@ -50,7 +50,9 @@ def create(
     hub: Hub | None = None,
 ) -> Edge:
     """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
-    models = models or Models(settings.model, settings.device, settings.dtype)
+    models = models or Models(
+        settings.model, settings.device, settings.dtype, compiles=settings.compiles
+    )
     methods = entries() if methods is None else methods
     history = History(settings.data)
     scratch = Path(get_upload_folder()) / "scratch"

@@ -31,8 +31,14 @@ _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 DEFAULT_SIZE = 512  # of a model whose folder does not say
 
 
-def fit_previews(bundle: Bundle) -> None:
+def warm_up(bundle: Bundle) -> None:
+    """Fit the previews, and make the call of the denoiser that most edits make."""
     preview.pictures(bundle, torch.zeros(1, bundle.channels, 4, 4))
+    side = bundle.size // bundle.cell
+    words = bundle.embed("", (bundle.size, bundle.size))
+    x = torch.zeros(2, bundle.unet.config.in_channels, side, side, device=bundle.device)
+    with torch.no_grad():
+        bundle.predict(x, torch.tensor(0, device=bundle.device), words.over(words))
 
 
 class Models:
@@ -44,13 +50,15 @@ class Models:
         device: str = "auto",
         dtype: str = "auto",
         load: Load = Bundle.load,
-        warm: Callable[[Bundle], object] = fit_previews,
+        warm: Callable[[Bundle], object] = warm_up,
+        compiles: bool = False,
     ) -> None:
         self.source = source
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         self._load = load
         self._warm = warm
+        self._compiles = compiles
         self._loading = threading.Lock()
         self._bundle: Bundle | None = None
 
@@ -80,7 +88,8 @@ class Models:
 
     def _read(self, source: str) -> Bundle:
         disable_progress_bar()  # loading takes a second or two, and the page says so
-        return self._load(source, device=self.device, dtype=self.dtype)
+        bundle = self._load(source, device=self.device, dtype=self.dtype)
+        return bundle.compile() if self._compiles else bundle
 
     def prepare(self) -> None:
         """Load, and fit the previews, so that no run has to."""

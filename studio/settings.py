@@ -25,6 +25,7 @@ class Settings:
     models: Path  # where other models lie, and those added from the hub
     login: tuple[str, str] | None  # user, password
     browser: bool
+    compiles: bool = False  # whether the denoiser is compiled while it works
     asked: bool = True  # whether the model was named at this start
     grace: float = 60.0  # seconds that an edit nobody watches keeps its place
 
@@ -58,6 +59,7 @@ class Settings:
             models=given.models or given.data / "models",
             login=given.login,
             browser=not given.no_browser,
+            compiles=given.compile,
             asked=bool(given.model),
         )
 
@@ -123,12 +125,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     option("models", None, type=_folder, metavar="FOLDER", help="of other models [DATA/models]")
     option("login", None, type=_login, metavar="USER:PASSWORD", help="ask for these first [none]")
-    parser.add_argument(
-        "--no-browser",
-        action="store_true",
-        default=environment.get("PENTIMENTO_NO_BROWSER", "").lower() not in FALSE_WORDS,
-        help="do not open a browser window",
-    )
+
+    def switch(name: str, *, help: str) -> None:
+        variable = "PENTIMENTO_" + name.upper().replace("-", "_")
+        default = environment.get(variable, "").lower() not in FALSE_WORDS
+        parser.add_argument(f"--{name}", action="store_true", default=default, help=help)
+
+    switch("compile", help="compile the model while it works (needs a C++ compiler): faster")
+    switch("no-browser", help="do not open a browser window")
     return parser
 
 

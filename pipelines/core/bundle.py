@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pipelines.core import adapters, checkpoint, distilled, single_file
 from pipelines.core.chunks import chunks
+from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.embedding import embedded
 from pipelines.core.noise import Generators
@@ -48,6 +49,7 @@ class Bundle:
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
         self.ranker_folder: Path | None = None
         self.student_folder: Path | None = None
+        self.compiled: Compiled | None = None
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
             network.requires_grad_(False).eval()
@@ -113,6 +115,11 @@ class Bundle:
             network.to(device)
         return self
 
+    def compile(self) -> Self:
+        """From now on calls of the denoiser are compiled in the background (core/compiled.py)."""
+        self.compiled = Compiled(self.unet)
+        return self
+
     @property
     def device(self) -> torch.device:
         return self.unet.device
@@ -168,7 +175,8 @@ class Bundle:
         except (OSError, ValueError) as error:
             raise ValueError(f"{folder} could not be loaded as a student: {error}") from error
         parts = unet.to(self.device), self.tokenizers, self.text_encoders, scheduler
-        return Bundle(self.vae, *parts, name=f"{self.name} fast", zero_negative=self.zero_negative)
+        fast = Bundle(self.vae, *parts, name=f"{self.name} fast", zero_negative=self.zero_negative)
+        return fast.compile() if self.compiled else fast
 
     @property
     def cell(self) -> int:
@@ -256,7 +264,8 @@ class Bundle:
         if self._large:
             added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
         told = self._told_guidance
-        output = self.unet(
+        denoise = self.compiled or self.unet
+        output = denoise(
             x.to(self.dtype),
             t,
             encoder_hidden_states=conditioning.tokens.to(self.dtype),

@@ -19,6 +19,7 @@ class PretendBundle:
     name = "pretend"
     student: Any = None
     defaults: Any = None
+    compiled: Any = None
 
 
 def models(tmp_path: Path, load: Callable[..., Any] | None = None) -> Models:

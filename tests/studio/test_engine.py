@@ -6,6 +6,7 @@ import math
 import weakref
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -214,6 +215,18 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
     assert all(path.is_file() for path in (*last.images, *last.frames))
     assert last.before is not None and last.before.is_file()
+
+
+@pytest.mark.parametrize("remark", ["It is being compiled.", ""])
+def test_that_a_model_is_being_compiled_is_told(
+    remark: str, tmp_path: Path, history: History
+) -> None:
+    bundle = pretend.PretendBundle()
+    bundle.compiled = SimpleNamespace(remark=remark)
+    models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
+    last = run(Engine(models, history, tmp_path), pretend.steps())[-1]
+    assert isinstance(last, Finished)
+    assert last.notes.get("note", "") == remark
 
 
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:

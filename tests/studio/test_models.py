@@ -136,6 +136,23 @@ def test_another_model_is_chosen() -> None:
     assert shelf.loads == ["first", "second"]  # the one that serves is not loaded again
 
 
+def test_every_model_is_compiled_where_that_is_wanted() -> None:
+    class Loaded:
+        def __init__(self, source: str) -> None:
+            self.name = source
+
+        def compile(self) -> str:
+            return f"{self.name}, compiled"
+
+    def load(source: str, **_: Any) -> Any:
+        return Loaded(source)
+
+    held = Models("first", "cpu", "float32", load, warm=lambda _bundle: None, compiles=True)
+    assert held.bundle() == "first, compiled"
+    held.choose("second")
+    assert held.bundle() == "second, compiled"
+
+
 def test_a_model_that_fails_leaves_the_former_one_serving() -> None:
     shelf = Shelf()
     held = shelf.models()

@@ -53,6 +53,13 @@ def test_no_browser(text: str, browser: bool) -> None:
     assert Settings.read(["--no-browser"], {}).browser is False
 
 
+def test_compile() -> None:
+    assert Settings.read(["--compile"], {}).compiles
+    assert Settings.read([], {"PENTIMENTO_COMPILE": "1"}).compiles
+    assert not Settings.read([], {"PENTIMENTO_COMPILE": "0"}).compiles
+    assert not Settings.read([], {}).compiles
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
