@@ -1,6 +1,6 @@
 """Replace: a mask and words on the left, candidates on the right (Blended Latent Diffusion)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,16 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from components.actions import Masking, ModelFacts
-from components.canvas import Canvas, Sketch, canvas, read, read_mask
+from components.actions import Actions, ModelFacts, Outlined
+from components.canvas import Sketch, canvas, read, read_mask
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
-from components.memory import remember
 from components.notice import notice
-from components.run import Run, Sent, run
-from components.seed import Seed, next_seed, seed
+from components.run import Sent, run
+from components.seed import seed
 from components.served import cached
-from components.stage import Result, Stage, Update, accepted, result_at, stage
+from components.stage import Result, Update, accepted, result_at, stage
+from components.tab import Tab
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
 from pipelines.request import Request
@@ -53,45 +53,18 @@ class Former:
     accepted: str  # path of the result that is there instead
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """The tab's components, and what its buttons do."""
-
-    canvas: Canvas
-    form: Form
-    seed: Seed
-    run: Run
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replace(Tab):
+    key: str = KEY
+    invitation: str = "Replace in this result"
     former: gr.State  # Former | None
     refused: gr.HTML
-    defaults: Mapping[str, Any]
-    actions: Masking
-    invitation: str = "Replace in this result"  # in other tabs
-
-    @property
-    def stage(self) -> Stage:
-        return self.run.stage
-
-    @property
-    def settled(self) -> Sequence[Component]:
-        return ()
-
-    def settle(self, words: str) -> Mapping[Component, Any]:
-        """A result arrives with its picture alone; these words are for something else."""
-        return {}
-
-    def attach(self, page: gr.Blocks) -> None:
-        """What happens when the page loads: what was typed comes back, and so does the run."""
-        remember(page, self.form, KEY)
-        self.run.attach(page)
+    outlined: Outlined
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run what is given; what the canvas held before an earlier result is let go."""
-        values = self.form.values(sent)
-        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
-        values |= {"seed": number, "only": "region"}
-        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
-        filled = {self.seed.number: number, self.seed.used: number, self.former: None}
-        return job, {**filled, self.refused: ""}
+        job, seeded = self.start(sent, {**self.values(sent), "only": "region"}, visitor)
+        return job, {**seeded, self.former: None, self.refused: ""}
 
     def judge(self, sent: Sent) -> Update:
         """The canvas holds the accepted result, or what was there before; the mask stays."""
@@ -145,7 +118,7 @@ class Replace:
         """The mask as it will be used, drawn over the one that was painted."""
         try:
             region = read_mask(sent)
-            return self.canvas.outline(region, **self.actions.outline(region, grow, feather))
+            return self.canvas.outline(region, **self.outlined(region, grow, feather))
         except ValueError:
             return gr.skip()  # Run says why, when it matters
 
@@ -163,7 +136,9 @@ class Replace:
         }
 
 
-def replace(request_type: type[Request], model: ModelFacts, actions: Masking) -> Replace:
+def replace(
+    request_type: type[Request], model: ModelFacts, actions: Actions, outlined: Outlined
+) -> Replace:
     """Build the tab where the caller stands in the layout."""
     defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
     shelf = gr.Row(elem_classes="pt-shelf")
@@ -194,7 +169,16 @@ def replace(request_type: type[Request], model: ModelFacts, actions: Masking) ->
     with button:
         action = run(KEY, plate, actions)
     fields = shape | given | rest | sides | chance.form
-    tab = Replace(paper, fields, chance, action, gr.State(None), refused, defaults, actions)
+    tab = Replace(
+        canvas=paper,
+        form=fields,
+        seed=chance,
+        run=action,
+        former=gr.State(None),
+        refused=refused,
+        outlined=outlined,
+        defaults=defaults,
+    )
     with shelf:
         examples(model.examples.get(KEY, ()), tab.fill, [paper.component, *fields.widgets.values()])
     _wire(tab)
