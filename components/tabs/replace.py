@@ -10,7 +10,7 @@ from gradio.components import Component
 from PIL import Image
 
 from components.actions import Actions, ModelFacts, Outlined
-from components.canvas import Sketch, canvas, read, read_mask
+from components.canvas import Region, canvas, read_mask
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.notice import notice
@@ -44,27 +44,17 @@ MORE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Former:
-    """What was on the canvas, and how far the frame was to grow, before a result was accepted."""
-
-    sketch: Sketch
-    sides: Mapping[str, Any]
-    accepted: str  # path of the result that is there instead
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace(Tab):
     key: str = KEY
     invitation: str = "Replace in this result"
-    former: gr.State  # Former | None
     refused: gr.HTML
     outlined: Outlined
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
-        """Run what is given; what the canvas held before an earlier result is let go."""
+        """Run what is given."""
         job, seeded = self.start(sent, {**self.values(sent), "only": "region"}, visitor)
-        return job, {**seeded, self.former: None, self.refused: ""}
+        return job, {**seeded, self.refused: ""}
 
     def judge(self, sent: Sent) -> Update:
         """The canvas holds the accepted result, or what was there before; the mask stays."""
@@ -77,41 +67,30 @@ class Replace(Tab):
     def _accept(self, sent: Sent, index: int) -> Update:
         """The result becomes the canvas's picture, under the same mask; the frame has grown."""
         result = result_at(sent[self.stage.results], index)
-        former: Former | None = sent[self.former]
-        if former is not None and former.accepted == result.path:
-            return {self.refused: ""}
-        sketch = read(sent[self.canvas.component])
-        values = self.form.values(sent)
+        region, values = read_mask(sent[self.canvas.component]), self.form.values(sent)
         sides = {name: values[name] for name in SIDES}
-        if former is None:
-            former = Former(sketch, sides, result.path)
         shown = self.canvas.show(
-            picture=cached(Path(result.path)), mask=_moved(sketch, sides, result), keep=["mask"]
+            picture=cached(Path(result.path)),
+            mask=_moved(region, sides, result),
+            keep=["mask"],
+            aside=result.edit,
         )
         return {
             self.canvas.component: shown,
-            self.former: Former(former.sketch, former.sides, result.path),
             self.refused: "",
             **self.form.fill(dict.fromkeys(SIDES, 0)),
         }
 
     def _restore(self, sent: Sent) -> Update:
-        """The picture that was there before a result was accepted."""
-        former: Former | None = sent[self.former]
-        if former is None:
-            return {self.refused: ""}
-        before, grown = former.sketch, any(former.sides.values())
-        shown = self.canvas.show(
-            picture=before.picture,
-            strokes=before.strokes,
-            mask=before.mask if grown else None,
-            keep=[] if grown else ["mask"],
-        )
+        """What was there before a result was accepted; in a smaller frame with its own mask."""
+        result = result_at(sent[self.stage.results], 0)
+        sides = {name: result.asked.get(name, 0) for name in SIDES}
         return {
-            self.canvas.component: shown,
-            self.former: None,
+            self.canvas.component: self.canvas.back(
+                result.edit, keep=[] if any(sides.values()) else ["mask"]
+            ),
             self.refused: "",
-            **self.form.fill(former.sides),
+            **self.form.fill(sides),
         }
 
     def outline(self, sent: object, grow: int, feather: int) -> Any:
@@ -124,12 +103,8 @@ class Replace(Tab):
 
     def fill(self, example: Example) -> Update:
         """Everything as the example was made; what it does not name is as it was at first."""
-        layers = {name: example.get(name) for name in ("strokes", "mask")}
-        shown = self.canvas.show(
-            picture=cached(Path(example["image"])),
-            **{name: cached(Path(path)) for name, path in layers.items() if path},
-            keep=[],
-        )
+        picture, strokes, mask = (_file(example, name) for name in ("image", "strokes", "mask"))
+        shown = self.canvas.show(picture=picture, strokes=strokes, mask=mask, keep=[])
         return {
             self.canvas.component: shown,
             **self.form.fill({**self.defaults, **example}),
@@ -174,7 +149,6 @@ def replace(
         form=fields,
         seed=chance,
         run=action,
-        former=gr.State(None),
         refused=refused,
         outlined=outlined,
         defaults=defaults,
@@ -200,12 +174,12 @@ def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
 def _wire(tab: Replace) -> None:
     stage, paper, widgets = tab.stage, tab.canvas, tab.form.widgets
     inputs: set[Component] = {paper.component, *widgets.values(), tab.seed.used}
-    filled = [tab.seed.number, tab.seed.used, tab.former, tab.refused]
+    filled = [tab.seed.number, tab.seed.used, tab.refused]
     tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
-    judged = inputs | {stage.plate, stage.results, tab.former}
-    changed = [paper.component, tab.former, tab.refused, *(widgets[name] for name in SIDES)]
+    judged = inputs | {stage.plate, stage.results}
+    changed = [paper.component, tab.refused, *(widgets[name] for name in SIDES)]
     newest: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
-    stage.plate.judge(tab.judge, judged, changed, js=paper.js, **newest)
+    stage.plate.judge(tab.judge, judged, changed, js=paper.mask_js, **newest)
     shaping: list[Any] = [widgets[name] for name in SHAPE]
     drawn: dict[str, Any] = {
         "fn": tab.outline,
@@ -218,11 +192,15 @@ def _wire(tab: Replace) -> None:
     gr.on([widget.change for widget in shaping], **drawn)
 
 
-def _moved(sketch: Sketch, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
+def _file(example: Example, name: str) -> Path | None:
+    return cached(Path(example[name])) if example.get(name) else None
+
+
+def _moved(region: Region, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
     """The mask where its picture now lies in a frame that has grown; None where it stays."""
-    if sketch.mask is None or not any(sides.values()):
+    if region.mask is None or not any(sides.values()):
         return None
-    with Image.open(result.path) as picture, Image.open(sketch.mask) as mask:
+    with Image.open(result.path) as picture, Image.open(region.mask) as mask:
         left, top, right, bottom = (int(sides[name]) for name in SIDES)
         inner = picture.width - left - right, picture.height - top - bottom
         if min(inner) < 1:  # the sides are no longer those of the run

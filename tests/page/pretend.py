@@ -221,7 +221,8 @@ class Pretend:
             rows = range(len(images))
             notes |= {"ranking": [*reversed(rows)], "agreement": [0.2 + 0.01 * n for n in rows]}
             notes |= {"changed_inside": [0.97] * len(rows), "changed_outside": [0] * len(rows)}
-        return Finished(name, images, seeds, folder / "before.png", frames, notes, 1.5)
+        before_path = folder / "before.png"
+        return Finished(name, images, seeds, before_path, frames, notes, 1.5, asked=values)
 
 
 def jpeg(picture: Image.Image) -> bytes:
