@@ -446,6 +446,18 @@
       return !this.file && this.paper === WHITE && isBlank(this.strokes) && isBlank(this.mask);
     }
 
+    /** What a store keeps of it; of a half-painted stroke as well. */
+    kept() {
+      const { width, height, paper, file, strokes, mask } = this;
+      return { width, height, paper, file, strokes: pixels(strokes), mask: pixels(mask) };
+    }
+
+    static async of({ width, height, paper, file, strokes, mask }) {
+      const sheet = new Sheet(width, height, paper, file, file && (await decode(file)));
+      for (const [layer, painted] of Object.entries({ strokes, mask })) pen(sheet[layer]).putImageData(painted, 0, 0);
+      return sheet;
+    }
+
     /** The picture with its strokes, as the eye sees it. */
     seen() {
       const canvas = surface(this.width, this.height, this.picture);
@@ -1011,6 +1023,7 @@
       };
       this.history = former?.history ?? new History();
       this.shown = former?.shown;
+      this.aside = former?.aside; // what `Sheet.kept` gave, and its name
       this.view = new View(props.label);
       this.hint = el("p", { class: "pm-hint" }, hint);
       this.hand = new Hand(this);
@@ -1210,11 +1223,9 @@
 
     save() {
       if (!this.unsaved) return;
-      const { width, height, paper, file, strokes, mask } = this.sheet;
-      const layers = { strokes: pixels(strokes), mask: pixels(mask) };
       this.unsaved = false;
       const kept = () => (this.root.dataset.kept = String(!this.unsaved));
-      store.put(this.address, { width, height, paper, file, ...layers }, kept, () => {
+      store.put(this.address, this.sheet.kept(), kept, () => {
         this.unsaved = true;
         this.view.say("This browser does not keep the canvas: a reload would lose it.");
       });
@@ -1223,11 +1234,8 @@
     async restore() {
       try {
         const kept = await store.get(this.address);
-        const image = kept?.file && (await decode(kept.file));
-        if (!kept) return;
-        const sheet = new Sheet(kept.width, kept.height, kept.paper, kept.file, image);
-        for (const layer of ["strokes", "mask"]) pen(sheet[layer]).putImageData(kept[layer], 0, 0);
-        this.lay(sheet);
+        if (kept) this.lay(await Sheet.of(kept));
+        this.aside = await store.get(`${this.address}/aside`);
       } catch (error) {
         console.warn("pentimento: the canvas could not be restored:", error);
       }
@@ -1273,17 +1281,42 @@
       }
     }
 
-    /** What Python sent with `Canvas.show`. */
+    /** What Python sent with `Canvas.show` or `Canvas.back`. */
     show(message) {
       if (!message || message.token === this.shown) return;
       this.shown = message.token;
       this.queue(async () => {
+        if (message.back) return this.back(message.back, message.keep);
         const blobs = {};
         for (const layer of LAYERS) {
           if (message[layer]) blobs[layer] = await download(address(message[layer]));
         }
-        await this.place(blobs, message.keep, "show");
+        await this.place(blobs, message.keep, "show", message.aside);
       });
+    }
+
+    /** What is on the canvas can be had `back` under this name, which keeps what it has. */
+    setAside(name) {
+      if (name === this.aside?.name) return;
+      this.keepAside({ name, ...this.settled().kept() });
+    }
+
+    keepAside(aside) {
+      this.aside = aside;
+      store.put(`${this.address}/aside`, aside, () => {}, () => {}); // `save` says what does not work
+    }
+
+    async back(name, keep) {
+      if (name !== this.aside?.name) return;
+      const sheet = await Sheet.of(this.aside);
+      const now = this.settled();
+      for (const layer of keep) {
+        pen(sheet[layer]).clearRect(0, 0, sheet.width, sheet.height);
+        drawContained(sheet[layer], now[layer]);
+      }
+      tint(sheet.mask, this.maskColor); // which may be another one by now
+      this.keepAside(null);
+      this.replace(sheet, "show");
     }
 
     /** One after another, after the restore; what fails changes nothing. */
@@ -1294,11 +1327,12 @@
       });
     }
 
-    async place(blobs, keep, kind) {
+    async place(blobs, keep, kind, aside = null) {
       const images = {};
       for (const [layer, blob] of Object.entries(blobs)) images[layer] = await decode(blob);
       const file = images.picture && (await ownBytes(blobs.picture, images.picture));
       const { limit, maskColor } = this;
+      if (aside) this.setAside(aside);
       this.replace(compose(this.settled(), { file, images, keep, limit, maskColor }), kind);
     }
 

@@ -15,6 +15,7 @@
 
   class Stage extends page.Plate { // about: {stage, empty, size, judged}
     build() {
+      this.store = `pentimento-verdicts-${this.about.stage}`;
       this.now = el("img", { class: "pt-now", alt: "", draggable: "false" });
       this.before = el("img", { class: "pt-before", alt: "", draggable: "false" });
       this.cut = el("input", {
@@ -54,13 +55,16 @@
 
     show_done(moment) {
       this.chosen = 0;
-      this.verdicts = [];
+      this.verdicts = this.recall(moment.edit);
       this.sheet.replaceChildren(...(moment.pictures.length < 2 ? [] : moment.pictures.map((each, index) =>
         el("button", { type: "button", class: "pt-thumb", "aria-pressed": String(index === 0), onclick: () => this.choose(index) },
           el("img", { src: each.file.url, alt: "" }), el("span", {}, each.label)))));
       this.compare.hidden = this.differ.hidden = !moment.before;
       if (moment.before) this.before.src = moment.before.url;
+      this.mark();
       super.show_done(moment);
+      const accepted = this.verdicts.indexOf("accept");
+      if (accepted > 0) this.choose(accepted);
     }
 
     choose(index) {
@@ -80,7 +84,8 @@
       const former = verdicts.indexOf("accept");
       if (verdict === "accept" && former >= 0) verdicts[former] = "";
       verdicts[chosen] = verdict;
-      for (const [i, thumb] of [...this.sheet.children].entries()) thumb.dataset.verdict = verdicts[i] || "";
+      this.mark();
+      this.keep();
       const accepted = verdicts.indexOf("accept");
       if (accepted !== former) {
         this.props.value = { ...this.done, accepted: accepted < 0 ? null : accepted };
@@ -89,6 +94,28 @@
       const rest = this.done.pictures.findIndex((_, i) => verdicts[i] !== "discard");
       if (verdict === "discard" && rest >= 0) this.choose(rest);
       else this.look();
+    }
+
+    mark() {
+      for (const [i, thumb] of [...this.sheet.children].entries()) thumb.dataset.verdict = this.verdicts[i] || "";
+    }
+
+    /** For a reload: the canvas still holds what was accepted then. */
+    keep() {
+      try {
+        localStorage.setItem(this.store, JSON.stringify({ edit: this.done.edit, verdicts: this.verdicts }));
+      } catch {
+        // a browser that keeps nothing: verdicts last as long as the page
+      }
+    }
+
+    recall(edit) {
+      try {
+        const kept = JSON.parse(localStorage.getItem(this.store));
+        return kept.edit === edit ? [...kept.verdicts] : [];
+      } catch {
+        return []; // nothing was said yet, or nothing that can be read
+      }
     }
 
     /** Show the chosen picture of the result. */

@@ -50,22 +50,18 @@ class Actions:
     check_words: Callable[[str], str]  # "" or one sentence about words that will not be heard
 
 
+# The mask, what it grows by and its feather -> closed lines, by the name of their style.
+Outlined = Callable[[Region, int, int], Mapping[str, Sequence[Line]]]
+
+
 @dataclass(frozen=True, slots=True)
-class Painting(Actions):
-    """And those of Paint."""
+class Painting:
+    """And what Paint asks besides."""
 
     to_strokes: Callable[[Sketch], Path]
     halve: Callable[[float, float, float, Towards], tuple[float, float, float]]
     # What the canvas becomes in a few steps, a JPEG; None while there is nothing, or a run is on.
     glimpse: Callable[[Sketch, Mapping[str, Any]], bytes | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Masking(Actions):
-    """And those of Replace."""
-
-    # The mask, what it grows by and its feather -> closed lines, by the name of their style.
-    outline: Callable[[Region, int, int], Mapping[str, Sequence[Line]]]
 
 
 def visitor(request: gr.Request) -> str:

@@ -12,7 +12,7 @@ Python and the page talk in three small ways, so that painting itself costs no t
 
 The component's own value is the constant `{"canvas": key}`, a marker that tells the click's script
 which canvas to export. The layers live in the page (assets/canvas.js), where they survive runs,
-hidden tabs and reloads.
+hidden tabs and reloads; so does what `canvas.show(..., aside=name)` has set aside for a way back.
 """
 
 import secrets
@@ -97,17 +97,27 @@ class Canvas:
         strokes: Layer | None = None,
         mask: Layer | None = None,
         keep: Collection[str] = LAYERS,
+        aside: str | None = None,
     ) -> gr.HTML:
         """An update that puts layers on the canvas, as one step the user can undo.
 
         A layer that is not given stays if it is named in `keep`, and is cleared if it is not:
         `show(picture=result, keep=["mask"])` paints on from a result, under the same mask.
         The canvas takes the size of the picture, or else of the strokes if no picture stays.
+
+        With `aside` the page keeps what was on the canvas, under this name, for `back`; what is
+        kept under it already stays that, and what has another name is let go.
         """
         given = {"picture": picture, "strokes": strokes, "mask": mask}
         message = {name: _file(layer) for name, layer in given.items() if layer is not None}
-        kept = [name for name in LAYERS if name in keep]
-        return gr.HTML(show={**message, "keep": kept, **_new()})
+        return gr.HTML(show={**message, "keep": _layers(keep), "aside": aside, **_new()})
+
+    def back(self, name: str, keep: Collection[str] = ()) -> gr.HTML:
+        """An update that brings back what was set aside under `name`, if it is there.
+
+        A layer in `keep` stays as it is now. Like `show`, one step that the user can undo.
+        """
+        return gr.HTML(show={"back": name, "keep": _layers(keep), **_new()})
 
     def outline(self, region: Region, **lines: Sequence[Line]) -> gr.HTML:
         """An update that draws closed lines over the sheet, by the name of their style."""
@@ -180,6 +190,10 @@ def read_mask(value: object) -> Region:
     if not isinstance(scale, int | float) or not 0 < scale <= 1:
         raise ValueError("The mask could not be read. Reload the page and try again.")
     return Region(_received(value["mask"], "mask"), width, height, float(scale))
+
+
+def _layers(named: Collection[str]) -> list[str]:
+    return [name for name in LAYERS if name in named]
 
 
 def _new() -> dict[str, str]:

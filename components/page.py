@@ -1,23 +1,17 @@
 """The whole page: header, one tab per method, and the ways between them."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import gradio as gr
 
 from components.actions import ModelFacts
 from components.header import header
-from components.passage import Room, passages
+from components.passage import passages
 from components.picker import Choosing, picker
+from components.tab import Tab
 
 WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
 CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
-
-
-class Tab(Room, Protocol):
-    def attach(self, page: gr.Blocks) -> None:
-        """Wire what happens when the page loads."""
-        ...
 
 
 Build = tuple[str, str, Callable[[], Tab]]  # the tab's word, its paper's name, its builder

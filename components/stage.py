@@ -7,7 +7,7 @@ one value, `{"phase": …}`, drawn by assets/stage.js: frames travel inside it a
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Result:
     inside: float | None = None  # share of the mask's pixels that changed
     outside: int | None = None  # pixels that changed elsewhere
     words: str = ""  # what it was asked to show
+    edit: str = ""  # id of the edit that it belongs to
+    asked: Mapping[str, Any] = field(default_factory=dict)  # its request, as its recipe tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,8 @@ def _results(event: Finished) -> list[Result]:
             inside=inside[row],
             outside=outside[row],
             words=prompts[row],
+            edit=event.edit_id,
+            asked=event.asked,
         )
         for row in rows
     ]
@@ -239,7 +243,12 @@ def _done(event: Finished) -> dict[str, Any]:
             }
         )
     before = served(event.before) if event.before else None
-    return {"pictures": pictures, "before": before, "text": remarks(event)}
+    return {
+        "edit": event.edit_id,
+        "pictures": pictures,
+        "before": before,
+        "text": remarks(event),
+    }
 
 
 def _truth(result: Result) -> str:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
     from pipelines.core.bundle import Bundle
     from pipelines.core.local_blend import LocalBlend
+    from pipelines.core.prompt_edit import PromptEdit
     from pipelines.core.sampling import drain
-    from pipelines.prompt_to_prompt import PromptEdit, PromptToPrompt, prompt_to_prompt
+    from pipelines.prompt_to_prompt import PromptToPrompt, prompt_to_prompt
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
@@ -41,7 +42,7 @@ _HOMES = {
     "Bundle": "pipelines.core.bundle",
     "Edit": "pipelines.request",
     "LocalBlend": "pipelines.core.local_blend",
-    "PromptEdit": "pipelines.prompt_to_prompt",
+    "PromptEdit": "pipelines.core.prompt_edit",
     "PromptToPrompt": "pipelines.prompt_to_prompt",
     "Request": "pipelines.request",
     "SDEdit": "pipelines.sdedit",

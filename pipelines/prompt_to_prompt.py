@@ -6,24 +6,23 @@
         x = solver(x, t, u) with the edits' attention replaced by Edit(P, own)
         x = x_s + B (x - x_s)                local blend: only where the chosen words look
 
-Words swapped, added or weighed: Edit as in section 3, folded as core/attention.py explains. Local
-blend as in section 3.2 (core/local_blend.py). A given picture becomes a source by DDIM inversion,
-and stays itself by direct inversion (Ju et al., arXiv:2310.01506: its row is put back on the
-recorded way after each step), by negative-prompt inversion (Miyake et al., arXiv:2305.16807) or by
-null-text inversion (core/inversion.py).
+Words swapped, added or weighed: Edit as in section 3 (core/prompt_edit.py). Local blend as in
+section 3.2 (core/local_blend.py). A given picture becomes a source by DDIM inversion, and stays
+itself by direct inversion (Ju et al., arXiv:2310.01506: its row is put back on the recorded way
+after each step), by negative-prompt inversion (Miyake et al., arXiv:2305.16807) or by null-text
+inversion (core/inversion.py).
 
 Where we depart from the official code: words are found by their letters, so "squirrel," is a
 squirrel; each edit has its own words to blend; a swap of words with different numbers of tokens
 keeps the words behind it aligned (core/alignment.py).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial, reduce
-from typing import Annotated, Any, cast
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -34,81 +33,32 @@ from pipelines.core import (
     masks,
     noise,
     preview,
+    prompt_edit,
     sizes,
     solvers,
     tokens,
 )
 from pipelines.core.alignment import Alignment, align
-from pipelines.core.attention import Control, Watch
+from pipelines.core.attention import Watch
 from pipelines.core.bundle import Bundle
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.difference import between, psnr
 from pipelines.core.guidance import guided
-from pipelines.core.inversion import Asked, Inversion, inverted
+from pipelines.core.inversion import Asked, inverted
 from pipelines.core.latest import Latest, digest
 from pipelines.core.local_blend import LocalBlend
+from pipelines.core.prompt_edit import PromptEdit
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
-from pipelines.core.tape import Call, Tape
-from pipelines.request import Choice, Edit, Picture, Range, Request, Words
+from pipelines.core.sources import Sources
+from pipelines.request import Choice, Edit, Picture, Request
 
 MAX_EDITS = 8
-EVERY_WORD = "default_"  # in cross_replace_steps, as in the official code: all words not named
 ROOM = 18 * 64 * 64  # latent cells that one network call takes: 8 edits at 512 pixels, guided
 INVERSIONS = {
     "direct": "direct: exact, and the quickest",
     "negative-prompt": "negative prompt: light, follows the picture loosely",
     "null-text": "null text: slow, tuned to the picture",
 }
-LAYOUTS = {
-    "1": "all of it",
-    "2": "1/2 of the latent’s sides, and coarser",
-    "4": "1/4 of the latent’s sides, and coarser",
-    "8": "1/8 of the latent’s sides, and coarser",
-}
-
-Window = float | tuple[float, float]  # the share of the steps at which it ends, or begins and ends
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PromptEdit:
-    """Other words for the picture, and how closely it stays with the source.
-
-    A word of the prompt is named as it stands there ("pine tree" too); "tree#2" is the second tree.
-    """
-
-    prompt: Annotated[str, Words("Words", "What this edit should show.")] = ""
-    cross_replace_steps: Annotated[
-        Window | Mapping[str, Window],
-        Range(0.0, 1.0, 0.05, "Words bind", "How long words stay where the source has them."),
-    ] = 0.8  # for all words; or by word, EVERY_WORD being the others (if missing, 1)
-    self_replace_steps: Annotated[
-        Window, Range(0.0, 1.0, 0.05, "Layout", "How long the source's layout is kept.")
-    ] = 0.4
-    self_replace_reduction: Annotated[int, Choice(LAYOUTS, "Detail of the layout")] = (
-        2  # the layout is kept where attention has the latent's sides / this, and coarser
-    )
-    weights: Mapping[str, float] = field(default_factory=dict)  # word → strength, 1 is unchanged
-    local_blend: LocalBlend | None = None
-    mask_image: Annotated[
-        Image.Image | None, Picture("Mask", mode="L", about="White: may change. Black: stays.")
-    ] = None
-
-    def __post_init__(self) -> None:
-        Words("Words").check(self.prompt)
-        given = self.cross_replace_steps
-        for window in given.values() if isinstance(given, Mapping) else (given,):
-            _interval(window, "Words bind")
-        _interval(self.self_replace_steps, "Layout")
-        if self.self_replace_reduction not in (1, 2, 4, 8):
-            raise ValueError(
-                "Detail of the layout must be 1, 2, 4 or 8, "
-                f"not {self.self_replace_reduction!r:.40}."
-            )
-        for word, weight in self.weights.items():
-            Range(-10.0, 10.0, 0.1, f"The strength of “{word:.40}”").check(weight)
-        picture = Picture("Mask", mode="L")
-        picture.check(self.mask_image)
-        object.__setattr__(self, "mask_image", picture.clean(self.mask_image))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,38 +104,6 @@ class PromptToPrompt(Request):
                 )
 
 
-def _interval(window: Any, label: str) -> tuple[float, float]:
-    """(start, end) as shares of the steps; a number is an end."""
-    start: Any = 0.0
-    end: Any = window
-    if isinstance(window, tuple | list) and len(cast("list[Any]", window)) == 2:
-        start, end = window
-    for each in (start, end):
-        Range(0.0, 1.0, 0.05, label).check(each)
-    if start > end:
-        raise ValueError(f"{label} must begin before it ends, not go from {start:g} to {end:g}.")
-    return float(start), float(end)
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What is known of the sources used last, so that a second edit of one pays for itself only.
-
-    Make one and pass it to every run that is to share it.
-    """
-
-    inversions: Latest[Inversion] = field(default_factory=lambda: Latest(8))
-    tapes: Latest[list[Call]] | None = field(default_factory=lambda: Latest(1))  # None: no tapes
-
-    def tape(self, bundle: Bundle, run: Hashable) -> Tape | None:
-        """Of the source's own run: kept from another edit, or empty, to be kept."""
-        return None if self.tapes is None else Tape(self.tapes.find(bundle, run) or ())
-
-    def keep(self, bundle: Bundle, run: Hashable, tape: Tape | None) -> None:
-        if self.tapes is not None and tape is not None and tape.calls:
-            self.tapes.keep(bundle, run, tape.calls)
-
-
 def prompt_to_prompt(
     bundle: Bundle, request: PromptToPrompt, sources: Sources | None = None
 ) -> Run:
@@ -195,20 +113,20 @@ def prompt_to_prompt(
     the model makes of it, and the view "before" is the picture itself at that size.
 
     `sources` keeps what was found out about the source: the next edit of the same one, with other
-    words, windows or blends, neither inverts it nor runs its row again.
+    words, windows or blends, neither inverts it nor runs its row again. Without, nothing is kept.
 
     With `attention`, the view "attention/<row>" of each picture is an atlas of its words' maps
     (`core.maps`: a column per word, the mean over the steps, then a band per step); the notes hold
     under "attention" the words of each row, a map's size, and the maximum of each word's mean map.
     """
-    sources = sources or Sources(tapes=None)
     given, prompts = request.image, [request.prompt, *(each.prompt for each in request.edits)]
     native = (bundle.size, bundle.size)
     size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
     shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
     alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
     length = tokens.length(bundle, *prompts)
-    control = _control(bundle, request, alignments, length)
+    steps = request.num_inference_steps
+    control = prompt_edit.control(bundle, request.edits, alignments, steps, length)
     blends = [(each.prompt, each.local_blend) for each in request.edits]
     blend = local_blend.watch(bundle, request.prompt, blends, shape)
     look = maps.watch(bundle, prompts, shape) if request.attention else None
@@ -221,13 +139,13 @@ def prompt_to_prompt(
     solver = solvers.make(
         request.scheduler if given is None else "ddim",
         bundle.scheduler_config,
-        request.num_inference_steps,
+        steps,
         generators=generators,
         corrector=not kept,
         device=bundle.device,
     )
 
-    words = _stacked([bundle.embed(each, size) for each in prompts])
+    words = reduce(Conditioning.over, [bundle.embed(each, size) for each in prompts])
     nulls: Sequence[Conditioning] = [bundle.embed(request.negative_prompt, size, negative=True)]
     guide: Image.Image | None = None
     way: list[Tensor] = []
@@ -243,9 +161,9 @@ def prompt_to_prompt(
                 request.prompt,
                 request.negative_prompt,
                 request.guidance_scale,
-                request.num_inference_steps,
+                steps,
             ),
-            sources.inversions,
+            Latest(0) if sources is None else sources.inversions,
         )
         way, nulls = list(inversion.way), inversion.without
         x = way[-1].expand(len(prompts), *shape)
@@ -261,7 +179,7 @@ def prompt_to_prompt(
 
     ran, _ = solvers.resolve(request.scheduler, bundle.scheduler_config)
     run = _itself(request, guide, words, control.finest, corrected=ran == "unipc" and not kept)
-    tape = sources.tape(bundle, run)
+    tape = None if sources is None else sources.tape(bundle, run)
     played = tape is not None and tape.plays
     parts = [
         (rows, _predict(bundle, words.at(rows[played:]), nulls, request, held and not played))
@@ -271,7 +189,8 @@ def prompt_to_prompt(
     predict = attention.controlled(bundle.unet, parts, control, watches, tape)
     revise = _Kept(way if held else [], blend, [e.local_blend for e in request.edits], cells)
     latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
-    sources.keep(bundle, run, tape)
+    if sources is not None and tape is not None:
+        sources.keep(bundle, run, tape)
 
     pictures = composed(bundle.decode(latents))
     views = {} if guide is None else {"before": guide}
@@ -283,45 +202,6 @@ def prompt_to_prompt(
         views |= {f"attention/{row}": page for row, page in enumerate(pages)}
         notes["attention"] = maps.legend(bundle, prompts, look)
     return Edit(pictures, [request.seed] * len(prompts), notes, views)
-
-
-def _control(
-    bundle: Bundle, request: PromptToPrompt, alignments: Sequence[Alignment], length: int
-) -> Control:
-    """The edits as tensors; official code: a window's end counts int(share (S + 1)) steps of S.
-
-    Beyond the longer of an edit's two prompts there is nothing to take.
-    """
-    steps = request.num_inference_steps
-    window = torch.zeros(steps + 1, len(alignments), length, dtype=torch.float64)  # W
-    weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
-    places = torch.zeros(steps, len(alignments), dtype=torch.bool)
-    for i, edit in enumerate(request.edits):
-        named = partial(tokens.named, bundle, edit.prompt, whose=f"edit {i + 1}")
-        given = edit.cross_replace_steps
-        by_word = given if isinstance(given, Mapping) else {EVERY_WORD: given}
-        for word, share in {EVERY_WORD: (0.0, 1.0), **by_word}.items():
-            start, end = _interval(share, "Words bind")
-            begin, stop = int(start * (steps + 1)), int(end * (steps + 1))
-            at = slice(None) if word == EVERY_WORD else named(word)
-            window[:, i, at] = 0
-            window[begin:stop, i, at] = 1
-        for word, strength in edit.weights.items():
-            weight[i, named(word)] = strength
-        start, end = _interval(edit.self_replace_steps, "Layout")
-        places[int(start * steps) : int(end * steps), i] = True
-    window = window[:steps]
-    more = [length - len(each.kept) for each in alignments]
-    new = torch.stack([F.pad(1 - a.kept, (0, n)) for a, n in zip(alignments, more, strict=True)])
-    taken = weight * window
-    own = 1 - window + taken * new
-    mappers = [F.pad(a.mapper, (0, n, 0, n)) for a, n in zip(alignments, more, strict=True)]
-    return Control(
-        *(each.to(bundle.device, bundle.dtype) for each in (torch.stack(mappers), taken, own)),
-        words=window.any(-1).tolist(),
-        places=places.tolist(),
-        coarse=[each.self_replace_reduction for each in request.edits],
-    )
 
 
 def _predict(
@@ -390,10 +270,6 @@ class _Kept:
         return torch.cat([source, *targets])
 
 
-def _stacked(each: Sequence[Conditioning]) -> Conditioning:
-    return reduce(Conditioning.over, each)
-
-
 def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Image.Image | None:
     """A drawn mask at the size of the pictures; for a given one, the request has compared them."""
     if mask is None:
@@ -418,11 +294,7 @@ def _notes(
         ran = "ddim"
     texts = [request.prompt, *(each.prompt for each in request.edits), request.negative_prompt]
     edits = [
-        {
-            "kind": "reweight" if _weighed(edit, found) else found.kind,
-            "said": _said(edit, found),
-            **asdict(between(pictures[0], after)),
-        }
+        {**prompt_edit.told(edit, found), **asdict(between(pictures[0], after))}
         for edit, found, after in zip(request.edits, alignments, pictures[1:], strict=True)
     ]
     return {
@@ -432,26 +304,6 @@ def _notes(
         "unknown_words": tokens.unknown(bundle, *texts),
         **({"note": note} if note else {}),
     }
-
-
-def _weighed(edit: PromptEdit, found: Alignment) -> bool:
-    """Whether the words are the same and only count otherwise."""
-    return found.kind == "same" and bool(edit.weights or found.weighed)
-
-
-def _said(edit: PromptEdit, found: Alignment) -> str:
-    """What was done, in a sentence or two."""
-    same = ", weighed." if _weighed(edit, found) else ", so the same picture."
-    said = {
-        "same": f"The same words{same}",
-        "replace": f"Replaced: {found.change}.",
-        "refine": f"Refined: {found.change}.",
-    }[found.kind]
-    if found.uneven:
-        said += " The numbers of words differ, so they were aligned, not swapped one for one."
-    if edit.weights:
-        said += " " + ", ".join(f"“{word}” × {c:g}" for word, c in edit.weights.items()) + "."
-    return said
 
 
 def _faithfulness(

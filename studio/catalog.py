@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from components.actions import Actions, Masking, ModelFacts, Painting
-from components.page import Tab
+from components.actions import Actions, ModelFacts, Painting
+from components.tab import Tab
 from components.tabs.compare import compare
 from components.tabs.paint import paint
 from components.tabs.replace import replace
@@ -76,35 +76,20 @@ def entries() -> Sequence[Entry]:
     )
 
 
+def _actions(desk: Desk) -> Actions:
+    return Actions(start=desk.start, watch=desk.watch, stop=desk.stop, check_words=desk.check_words)
+
+
 def _paint(model: ModelFacts, desk: Desk) -> Tab:
-    actions = Painting(
-        start=desk.start,
-        watch=desk.watch,
-        stop=desk.stop,
-        check_words=desk.check_words,
-        to_strokes=partial(desk.converted, strokes),
-        halve=halved,
-        glimpse=desk.glimpse,
+    painting = Painting(
+        to_strokes=partial(desk.converted, strokes), halve=halved, glimpse=desk.glimpse
     )
-    return paint(SDEdit, model, actions)
+    return paint(SDEdit, model, _actions(desk), painting)
 
 
 def _replace(model: ModelFacts, desk: Desk) -> Tab:
-    actions = Masking(
-        start=desk.start,
-        watch=desk.watch,
-        stop=desk.stop,
-        check_words=desk.check_words,
-        outline=desk.outlined,
-    )
-    return replace(Blended, model, actions)
+    return replace(Blended, model, _actions(desk), desk.outlined)
 
 
 def _compare(model: ModelFacts, desk: Desk) -> Tab:
-    actions = Actions(
-        start=desk.start,
-        watch=desk.watch,
-        stop=desk.stop,
-        check_words=desk.check_words,
-    )
-    return compare(PromptToPrompt, PromptEdit, LocalBlend, MAX_EDITS, model, actions)
+    return compare(PromptToPrompt, PromptEdit, LocalBlend, MAX_EDITS, model, _actions(desk))

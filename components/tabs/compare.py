@@ -12,17 +12,17 @@ import gradio as gr
 from gradio.components import Component
 
 from components.actions import Actions, ModelFacts
-from components.canvas import Canvas, canvas, read
+from components.canvas import canvas
 from components.edits import Edits, edits
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.grid import grid
-from components.memory import remember
 from components.notice import notice
-from components.run import Run, Sent, run
-from components.seed import Seed, next_seed, seed
+from components.run import Sent, run
+from components.seed import seed
 from components.served import cached
-from components.stage import Result, Stage, Update, result_at
+from components.stage import Result, Update, result_at
+from components.tab import Tab
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
 from pipelines.request import Request
@@ -38,22 +38,11 @@ SOURCES = {"Drawn from a seed": "seed", "A given picture": "picture"}
 MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "scheduler")
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """The tab's components, and what its buttons do."""
-
-    canvas: Canvas
-    form: Form
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare(Tab):
+    key: str = KEY
+    invitation: str = "Compare from this result"
     edits: Edits
-    seed: Seed
-    run: Run
-    defaults: Mapping[str, Any]
-    actions: Actions
-    invitation: str = "Compare from this result"  # in other tabs
-
-    @property
-    def stage(self) -> Stage:
-        return self.run.stage
 
     @property
     def settled(self) -> Sequence[Component]:
@@ -63,20 +52,13 @@ class Compare:
         """A result that arrives is the given picture, and its words describe it."""
         return self.form.fill({"source": "picture", "prompt": words})
 
-    def attach(self, page: gr.Blocks) -> None:
-        """What happens when the page loads: what was typed comes back, and so does the run."""
-        remember(page, self.form, KEY)
-        self.run.attach(page)
-
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run the source and all edits."""
-        values = self.form.values(sent)
-        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
+        values = self.values(sent)
         given, within = values.pop("source") == "picture", values.pop("within")
         only = "region" if given else "mask alone" if within else "nothing"
-        values |= {"seed": number, "only": only, "edits": sent[self.edits.component]}
-        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
-        return job, {self.seed.number: number, self.seed.used: number}
+        values |= {"only": only, "edits": sent[self.edits.component]}
+        return self.start(sent, values, visitor)
 
     def start_from(self, results: list[Result], chosen: int) -> Any:
         """The picture that was clicked last becomes the given one, with its own words."""
@@ -98,7 +80,7 @@ class Compare:
         written = sent if isinstance(sent, list) else []
         for number, row in enumerate(written, start=1):
             prompt = row.get("prompt") if isinstance(row, dict) else None
-            said = self.actions.check_words(prompt) if isinstance(prompt, str) else ""
+            said = self.run.actions.check_words(prompt) if isinstance(prompt, str) else ""
             if said:
                 return f"Edit {number}: {said}"
         return ""
@@ -172,7 +154,9 @@ def compare(
         action = run(KEY, plate, actions)
     own = Form({"source": source, "within": within, "attention": attention})
     fields = own | given | inversion | rest | chance.form
-    tab = Compare(paper, fields, changes, chance, action, defaults, actions)
+    tab = Compare(
+        canvas=paper, form=fields, edits=changes, seed=chance, run=action, defaults=defaults
+    )
     with shelf:
         filled = [paper.component, changes.component, chance.used, *fields.widgets.values()]
         examples(model.examples.get(KEY, ()), tab.fill, filled)

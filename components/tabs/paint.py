@@ -1,25 +1,24 @@
 """Paint: strokes and words on the left, the picture they become on the right (SDEdit)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
-from gradio.components import Component
 
-from components.actions import ModelFacts, Painting, Towards
-from components.canvas import Canvas, canvas, read
+from components.actions import Actions, ModelFacts, Painting, Towards
+from components.canvas import canvas, read
 from components.events import Failed
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
-from components.memory import remember
 from components.notice import notice
-from components.run import Run, run
-from components.seed import Seed, next_seed, seed
+from components.run import Sent, run
+from components.seed import seed
 from components.served import cached
-from components.stage import Result, Stage, Update, result_at, stage
+from components.stage import Result, Update, result_at, stage
+from components.tab import Tab
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
 from pipelines.request import Request
@@ -40,59 +39,29 @@ MORE = (
 WHOLE = (0.0, 1.0)  # where the strength that is searched for may lie, to begin with
 
 
-@dataclass(frozen=True, slots=True)
-class Paint:
-    """The tab's components, and what its buttons do."""
-
-    canvas: Canvas
-    form: Form
-    seed: Seed
-    run: Run
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paint(Tab):
+    key: str = KEY
+    invitation: str = "Paint on this result"
     search: gr.State  # (low, high): where the strength that is searched for must lie
-    defaults: Mapping[str, Any]
-    actions: Painting
-    invitation: str = "Paint on this result"  # in other tabs
+    painting: Painting
 
-    @property
-    def stage(self) -> Stage:
-        return self.run.stage
-
-    @property
-    def settled(self) -> Sequence[Component]:
-        return ()
-
-    def settle(self, words: str) -> Mapping[Component, Any]:
-        """A result arrives with its picture alone; these words are for something else."""
-        return {}
-
-    def attach(self, page: gr.Blocks) -> None:
-        """What happens when the page loads: what was typed comes back, and so does the run."""
-        remember(page, self.form, KEY)
-        self.run.attach(page)
-
-    def begin(self, sent: Mapping[Component, Any], visitor: str) -> tuple[str, Update]:
+    def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run what is given; the search for a strength starts over."""
-        values = self.form.values(sent)
-        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
-        values["seed"] = number
-        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
-        return job, {self.seed.number: number, self.seed.used: number, self.search: WHOLE}
+        job, seeded = self.start(sent, self.values(sent), visitor)
+        return job, {**seeded, self.search: WHOLE}
 
-    def again(
-        self, towards: Towards, sent: Mapping[Component, Any], visitor: str
-    ) -> tuple[str, Update]:
+    def again(self, towards: Towards, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run once more with the result's seed, halfway to the end of what is left to search."""
-        values = self.form.values(sent)
-        values.pop("lock")
+        values = self.values(sent)
         shown = result_at(sent[self.stage.results], sent[self.stage.chosen])
         start = values["strength"] if shown.strength is None else shown.strength
         low, high = sent[self.search]
-        strength, low, high = self.actions.halve(start, low, high, towards)
+        strength, low, high = self.painting.halve(start, low, high, towards)
         strength = round(strength, 3)  # a person reads it
         values |= {"strength": strength, "seed": shown.seed, "sweep": False, "num_images": 1}
-        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
-        found = {self.seed.used: shown.seed, self.search: (low, high)}
-        return job, {**self.form.fill(values), **found}
+        job, seeded = self.start(sent, values, visitor)
+        return job, {**self.form.fill(values), **seeded, self.search: (low, high)}
 
     def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
         """The result becomes the picture to paint on; a mask stays."""
@@ -106,7 +75,7 @@ class Paint:
         values = dict(zip(self.form.widgets, given, strict=True))
         values.pop("lock")
         try:
-            frame = self.actions.glimpse(read(sent), values)
+            frame = self.painting.glimpse(read(sent), values)
         except ValueError as refusal:
             return self.stage.show(Failed(str(refusal)))
         return self.stage.glimpse(frame) if frame else gr.skip()
@@ -114,7 +83,7 @@ class Paint:
     def to_strokes(self, sent: object) -> tuple[Any, str]:
         """The picture as somebody would paint it; the sentence says why not."""
         try:
-            painted = self.actions.to_strokes(read(sent))
+            painted = self.painting.to_strokes(read(sent))
         except ValueError as refusal:
             return gr.skip(), str(refusal)
         return self.canvas.show(strokes=cached(painted), keep=["picture", "mask"]), ""
@@ -129,7 +98,9 @@ class Paint:
         }
 
 
-def paint(request_type: type[Request], model: ModelFacts, actions: Painting) -> Paint:
+def paint(
+    request_type: type[Request], model: ModelFacts, actions: Actions, painting: Painting
+) -> Paint:
     """Build the tab where the caller stands in the layout."""
     defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
     shelf = gr.Row(elem_classes="pt-shelf")
@@ -163,8 +134,15 @@ def paint(request_type: type[Request], model: ModelFacts, actions: Painting) -> 
                 further = gr.Button("More realistic", size="md", min_width=0)
     with button:
         action = run(KEY, plate, actions)
-    fields = given | rest | chance.form
-    tab = Paint(paper, fields, chance, action, gr.State(WHOLE), defaults, actions)
+    tab = Paint(
+        canvas=paper,
+        form=given | rest | chance.form,
+        seed=chance,
+        run=action,
+        search=gr.State(WHOLE),
+        painting=painting,
+        defaults=defaults,
+    )
     with shelf:
         examples(
             model.examples.get(KEY, ()), tab.fill, [paper.component, *tab.form.widgets.values()]

@@ -1,6 +1,6 @@
 """Replace: a mask and words on the left, candidates on the right (Blended Latent Diffusion)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,16 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from components.actions import Masking, ModelFacts
-from components.canvas import Canvas, Sketch, canvas, read, read_mask
+from components.actions import Actions, ModelFacts, Outlined
+from components.canvas import Region, canvas, read_mask
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
-from components.memory import remember
 from components.notice import notice
-from components.run import Run, Sent, run
-from components.seed import Seed, next_seed, seed
+from components.run import Sent, run
+from components.seed import seed
 from components.served import cached
-from components.stage import Result, Stage, Update, accepted, result_at, stage
+from components.stage import Result, Update, accepted, result_at, stage
+from components.tab import Tab
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
 from pipelines.request import Request
@@ -44,54 +44,17 @@ MORE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Former:
-    """What was on the canvas, and how far the frame was to grow, before a result was accepted."""
-
-    sketch: Sketch
-    sides: Mapping[str, Any]
-    accepted: str  # path of the result that is there instead
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """The tab's components, and what its buttons do."""
-
-    canvas: Canvas
-    form: Form
-    seed: Seed
-    run: Run
-    former: gr.State  # Former | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replace(Tab):
+    key: str = KEY
+    invitation: str = "Replace in this result"
     refused: gr.HTML
-    defaults: Mapping[str, Any]
-    actions: Masking
-    invitation: str = "Replace in this result"  # in other tabs
-
-    @property
-    def stage(self) -> Stage:
-        return self.run.stage
-
-    @property
-    def settled(self) -> Sequence[Component]:
-        return ()
-
-    def settle(self, words: str) -> Mapping[Component, Any]:
-        """A result arrives with its picture alone; these words are for something else."""
-        return {}
-
-    def attach(self, page: gr.Blocks) -> None:
-        """What happens when the page loads: what was typed comes back, and so does the run."""
-        remember(page, self.form, KEY)
-        self.run.attach(page)
+    outlined: Outlined
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
-        """Run what is given; what the canvas held before an earlier result is let go."""
-        values = self.form.values(sent)
-        number = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
-        values |= {"seed": number, "only": "region"}
-        job = self.actions.start(read(sent[self.canvas.component]), values, visitor)
-        filled = {self.seed.number: number, self.seed.used: number, self.former: None}
-        return job, {**filled, self.refused: ""}
+        """Run what is given."""
+        job, seeded = self.start(sent, {**self.values(sent), "only": "region"}, visitor)
+        return job, {**seeded, self.refused: ""}
 
     def judge(self, sent: Sent) -> Update:
         """The canvas holds the accepted result, or what was there before; the mask stays."""
@@ -104,66 +67,53 @@ class Replace:
     def _accept(self, sent: Sent, index: int) -> Update:
         """The result becomes the canvas's picture, under the same mask; the frame has grown."""
         result = result_at(sent[self.stage.results], index)
-        former: Former | None = sent[self.former]
-        if former is not None and former.accepted == result.path:
-            return {self.refused: ""}
-        sketch = read(sent[self.canvas.component])
-        values = self.form.values(sent)
+        region, values = read_mask(sent[self.canvas.component]), self.form.values(sent)
         sides = {name: values[name] for name in SIDES}
-        if former is None:
-            former = Former(sketch, sides, result.path)
         shown = self.canvas.show(
-            picture=cached(Path(result.path)), mask=_moved(sketch, sides, result), keep=["mask"]
+            picture=cached(Path(result.path)),
+            mask=_moved(region, sides, result),
+            keep=["mask"],
+            aside=result.edit,
         )
         return {
             self.canvas.component: shown,
-            self.former: Former(former.sketch, former.sides, result.path),
             self.refused: "",
             **self.form.fill(dict.fromkeys(SIDES, 0)),
         }
 
     def _restore(self, sent: Sent) -> Update:
-        """The picture that was there before a result was accepted."""
-        former: Former | None = sent[self.former]
-        if former is None:
-            return {self.refused: ""}
-        before, grown = former.sketch, any(former.sides.values())
-        shown = self.canvas.show(
-            picture=before.picture,
-            strokes=before.strokes,
-            mask=before.mask if grown else None,
-            keep=[] if grown else ["mask"],
-        )
+        """What was there before a result was accepted; in a smaller frame with its own mask."""
+        result = result_at(sent[self.stage.results], 0)
+        sides = {name: result.asked.get(name, 0) for name in SIDES}
         return {
-            self.canvas.component: shown,
-            self.former: None,
+            self.canvas.component: self.canvas.back(
+                result.edit, keep=[] if any(sides.values()) else ["mask"]
+            ),
             self.refused: "",
-            **self.form.fill(former.sides),
+            **self.form.fill(sides),
         }
 
     def outline(self, sent: object, grow: int, feather: int) -> Any:
         """The mask as it will be used, drawn over the one that was painted."""
         try:
             region = read_mask(sent)
-            return self.canvas.outline(region, **self.actions.outline(region, grow, feather))
+            return self.canvas.outline(region, **self.outlined(region, grow, feather))
         except ValueError:
             return gr.skip()  # Run says why, when it matters
 
     def fill(self, example: Example) -> Update:
         """Everything as the example was made; what it does not name is as it was at first."""
-        layers = {name: example.get(name) for name in ("strokes", "mask")}
-        shown = self.canvas.show(
-            picture=cached(Path(example["image"])),
-            **{name: cached(Path(path)) for name, path in layers.items() if path},
-            keep=[],
-        )
+        picture, strokes, mask = (_file(example, name) for name in ("image", "strokes", "mask"))
+        shown = self.canvas.show(picture=picture, strokes=strokes, mask=mask, keep=[])
         return {
             self.canvas.component: shown,
             **self.form.fill({**self.defaults, **example}),
         }
 
 
-def replace(request_type: type[Request], model: ModelFacts, actions: Masking) -> Replace:
+def replace(
+    request_type: type[Request], model: ModelFacts, actions: Actions, outlined: Outlined
+) -> Replace:
     """Build the tab where the caller stands in the layout."""
     defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
     shelf = gr.Row(elem_classes="pt-shelf")
@@ -194,7 +144,15 @@ def replace(request_type: type[Request], model: ModelFacts, actions: Masking) ->
     with button:
         action = run(KEY, plate, actions)
     fields = shape | given | rest | sides | chance.form
-    tab = Replace(paper, fields, chance, action, gr.State(None), refused, defaults, actions)
+    tab = Replace(
+        canvas=paper,
+        form=fields,
+        seed=chance,
+        run=action,
+        refused=refused,
+        outlined=outlined,
+        defaults=defaults,
+    )
     with shelf:
         examples(model.examples.get(KEY, ()), tab.fill, [paper.component, *fields.widgets.values()])
     _wire(tab)
@@ -216,12 +174,12 @@ def _how_far(request_type: type[Request], defaults: Mapping[str, Any]) -> Form:
 def _wire(tab: Replace) -> None:
     stage, paper, widgets = tab.stage, tab.canvas, tab.form.widgets
     inputs: set[Component] = {paper.component, *widgets.values(), tab.seed.used}
-    filled = [tab.seed.number, tab.seed.used, tab.former, tab.refused]
+    filled = [tab.seed.number, tab.seed.used, tab.refused]
     tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
-    judged = inputs | {stage.plate, stage.results, tab.former}
-    changed = [paper.component, tab.former, tab.refused, *(widgets[name] for name in SIDES)]
+    judged = inputs | {stage.plate, stage.results}
+    changed = [paper.component, tab.refused, *(widgets[name] for name in SIDES)]
     newest: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
-    stage.plate.judge(tab.judge, judged, changed, js=paper.js, **newest)
+    stage.plate.judge(tab.judge, judged, changed, js=paper.mask_js, **newest)
     shaping: list[Any] = [widgets[name] for name in SHAPE]
     drawn: dict[str, Any] = {
         "fn": tab.outline,
@@ -234,11 +192,15 @@ def _wire(tab: Replace) -> None:
     gr.on([widget.change for widget in shaping], **drawn)
 
 
-def _moved(sketch: Sketch, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
+def _file(example: Example, name: str) -> Path | None:
+    return cached(Path(example[name])) if example.get(name) else None
+
+
+def _moved(region: Region, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
     """The mask where its picture now lies in a frame that has grown; None where it stays."""
-    if sketch.mask is None or not any(sides.values()):
+    if region.mask is None or not any(sides.values()):
         return None
-    with Image.open(result.path) as picture, Image.open(sketch.mask) as mask:
+    with Image.open(result.path) as picture, Image.open(region.mask) as mask:
         left, top, right, bottom = (int(sides[name]) for name in SIDES)
         inner = picture.width - left - right, picture.height - top - bottom
         if min(inner) < 1:  # the sides are no longer those of the run

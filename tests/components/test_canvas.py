@@ -107,6 +107,9 @@ def offers(paper: Canvas, picture: Image.Image, paint: Image.Image) -> None:
         "show result": lambda: paper.show(picture=picture, keep=["mask"]),
         "show strokes": lambda: paper.show(strokes=paint, keep=[]),
         "show mask": lambda: paper.show(mask=half),
+        "show accepted": lambda: paper.show(picture=picture, keep=["mask"], aside="one"),
+        "show former": lambda: paper.back("one", keep=["mask"]),
+        "show stranger": lambda: paper.back("another"),
         "show palette": lambda: paper.palette([("sea", "#102030")]),
     }
     with gr.Row():
@@ -518,6 +521,30 @@ def test_python_clears_only_what_it_does_not_keep(easel: Easel) -> None:
     easel.show("picture")
     easel.press("Undo")
     assert easel.sent().picture is not None, "the same update twice acts twice"
+
+
+@pytest.mark.browser
+def test_what_python_sets_aside_comes_back_even_after_a_reload(easel: Easel) -> None:
+    easel.draw((50, 50), (200, 50))
+    before = easel.sent()
+    easel.show("accepted")
+    easel.draw((10, 10), (100, 10))
+    easel.show("accepted")  # what was set aside first stays that
+    easel.press("Mask")
+    easel.draw((64, 20), (64, 80))
+    masked = easel.sent()
+    assert masked.picture is not None and masked.strokes is None
+    easel.root.locator(".pm-canvas[data-kept=true]").wait_for()
+    easel.page.reload()
+    easel.open()
+    easel.page.get_by_role("button", name="show stranger").click()
+    easel.show("former")
+    back = easel.sent()
+    assert back.picture is None and (back.sketch.width, back.sketch.height) == (256, 256)
+    assert np.array_equal(back.strokes, before.strokes)
+    assert np.count_nonzero(back.mask) > np.count_nonzero(masked.mask)  # on a larger sheet
+    easel.press("Undo")
+    assert easel.sent().picture is not None
 
 
 @pytest.mark.browser

@@ -31,6 +31,7 @@ def finished(tmp_path: Path) -> Finished:
         frames=tuple(paths[3:]),
         notes={"strengths": [0.7, 0.7]},
         seconds=2.04,
+        asked={"prompt": "a house"},
     )
 
 
@@ -96,7 +97,7 @@ def test_a_result_is_served_byte_for_byte_under_a_name_to_keep(
 def test_the_page_may_go_on_from_what_the_session_keeps(plate: Stage, finished: Finished) -> None:
     updates = plate.show(finished)
     kept = [
-        Result(str(path), seed, 0.7, number)
+        Result(str(path), seed, 0.7, number, words="a house", edit="edit-7", asked=finished.asked)
         for number, (path, seed) in enumerate(zip(finished.images, (5, 6), strict=True), start=1)
     ]
     assert updates[plate.results] == kept

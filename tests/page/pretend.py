@@ -16,12 +16,12 @@ from typing import Annotated, Any
 import gradio as gr
 from PIL import Image, ImageDraw, ImageFilter
 
-from components.actions import Masking, ModelFacts, Painting, Towards
+from components.actions import Actions, ModelFacts, Painting, Towards
 from components.canvas import Region, Sketch
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.page import page
-from components.tabs.paint import paint
-from components.tabs.replace import SIDES, replace
+from components.tabs.paint import Paint, paint
+from components.tabs.replace import SIDES, Replace, replace
 from components.theme import CSS, HEAD, THEME
 from pipelines.request import Choice, Range, Request
 
@@ -98,15 +98,14 @@ class Pretend:
     def next_name(self) -> str:
         return f"job-{self.begun}"
 
-    @property
-    def painting(self) -> Painting:
-        shared = (self.start, self.watch, self.stop, self.check_words)
-        return Painting(*shared, self.to_strokes, self.halve, self.glimpse)
+    def paint(self, model: ModelFacts) -> Paint:
+        actions = Actions(self.start, self.watch, self.stop, self.check_words)
+        painting = Painting(self.to_strokes, self.halve, self.glimpse)
+        return paint(Strokes, model, actions, painting)
 
-    @property
-    def masking(self) -> Masking:
-        shared = (self.start_masked, self.watch, self.stop, self.check_words)
-        return Masking(*shared, self.outline)
+    def replace(self, model: ModelFacts) -> Replace:
+        actions = Actions(self.start_masked, self.watch, self.stop, self.check_words)
+        return replace(Replacing, model, actions, self.outlined)
 
     def glimpse(self, sketch: Sketch, values: Mapping[str, Any]) -> bytes | None:
         """The strokes upside down; nothing while a run is held."""
@@ -122,7 +121,7 @@ class Pretend:
             raise ValueError("Paint a mask over what is to change.")
         return self.start(sketch, values, visitor)
 
-    def outline(self, region: Region, grow: int, feather: int) -> dict[str, Any]:
+    def outlined(self, region: Region, grow: int, feather: int) -> dict[str, Any]:
         """The box of the mask, by as much larger as the mask is to grow."""
         if region.mask is None:
             return {}
@@ -222,7 +221,8 @@ class Pretend:
             rows = range(len(images))
             notes |= {"ranking": [*reversed(rows)], "agreement": [0.2 + 0.01 * n for n in rows]}
             notes |= {"changed_inside": [0.97] * len(rows), "changed_outside": [0] * len(rows)}
-        return Finished(name, images, seeds, folder / "before.png", frames, notes, 1.5)
+        before_path = folder / "before.png"
+        return Finished(name, images, seeds, before_path, frames, notes, 1.5, asked=values)
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -294,8 +294,8 @@ def facts(folder: Path) -> ModelFacts:
 def build(pretend: Pretend) -> gr.Blocks:
     model = facts(pretend.folder)
     tabs = [
-        ("Paint", "SDEdit", partial(paint, Strokes, model, pretend.painting)),
-        ("Replace", "Blended", partial(replace, Replacing, model, pretend.masking)),
+        ("Paint", "SDEdit", partial(pretend.paint, model)),
+        ("Replace", "Blended", partial(pretend.replace, model)),
     ]
     about = "Paint a few strokes, say what they are, and watch them become a picture."
     return page("Pentimento", about, model, tabs)

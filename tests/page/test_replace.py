@@ -157,6 +157,56 @@ def test_accept_makes_the_result_the_picture_and_discard_brings_the_former_back(
     assert masked.marks("mask") == marks and masked.marks() == strokes
 
 
+def reload(painter: Painter, candidates: int = 1) -> None:
+    """Once the canvas is kept; until it is back, and the last result as well."""
+    painter.page.wait_for_selector(f"#canvas-{painter.key} [data-kept=true]")
+    painter.reload()
+    painter.until("done")
+    painter.page.wait_for_function(
+        "([key, count]) => document.querySelectorAll(`#stage-${key} .pt-thumb`).length === count",
+        arg=[painter.key, candidates if candidates > 1 else 0],
+    )
+
+
+def test_after_a_reload_discard_still_brings_the_former_picture_and_its_strokes_back(
+    masked: Painter, pretend: Pretend
+) -> None:
+    masked.press("Paint")
+    masked.paint((((0.1, 0.9), (0.2, 0.9)),))
+    marks, strokes = masked.marks("mask"), masked.marks()
+    former = pixel(masked, 110, 154)
+    finished(masked, pretend)
+    result = resulting(masked, (110, 154))
+    masked.press("Accept")
+    until_pixel(masked, 110, 154, result)
+    reload(masked)
+    assert pixel(masked, 110, 154) == result and masked.marks() == 0
+    assert masked.stage.get_by_role("button", name="Accepted").is_disabled()
+    masked.press("Discard")
+    until_pixel(masked, 110, 154, former)
+    assert masked.marks("mask") == marks and masked.marks() == strokes
+    reload(masked)
+    masked.press("Accept")  # and once more: the way is not used up
+    until_pixel(masked, 110, 154, result)
+    masked.press("Discard")
+    until_pixel(masked, 110, 154, former)
+    assert masked.marks() == strokes
+
+
+def test_a_mask_painted_on_an_accepted_result_stays_when_that_is_discarded(
+    masked: Painter, pretend: Pretend
+) -> None:
+    former = pixel(masked, 110, 154)
+    finished(masked, pretend)
+    masked.press("Accept")
+    until_pixel(masked, 110, 154, resulting(masked, (110, 154)))
+    masked.paint((((0.3, 0.2), (0.6, 0.2)),))
+    marks = masked.marks("mask")
+    masked.press("Discard")
+    until_pixel(masked, 110, 154, former)
+    assert masked.marks("mask") == marks and pixel(masked, 110, 51, "mask")[3] == 255
+
+
 @pytest.fixture
 def rivals(masked: Painter, pretend: Pretend) -> tuple[int, int]:
     """Two candidates, and the pixel in which they differ most."""
@@ -181,6 +231,25 @@ def test_another_accepted_candidate_takes_the_place_of_the_first(
     until_pixel(masked, *rivals, resulting(masked, rivals))
     thumbs(masked).nth(1).click()
     masked.until_shown("-1.png$")
+    masked.press("Accept")
+    until_pixel(masked, *rivals, resulting(masked, rivals))
+    masked.press("Discard")
+    until_pixel(masked, *rivals, former)
+
+
+def test_after_a_reload_the_accepted_candidate_is_shown_and_another_may_take_its_place(
+    masked: Painter, rivals: tuple[int, int]
+) -> None:
+    former = pixel(masked, *rivals)
+    thumbs(masked).nth(1).click()
+    masked.until_shown("-1.png$")
+    masked.press("Accept")
+    until_pixel(masked, *rivals, resulting(masked, rivals))
+    reload(masked, candidates=2)
+    masked.until_shown("-1.png$")
+    assert thumbs(masked).nth(1).get_attribute("data-verdict") == "accept"
+    thumbs(masked).nth(0).click()
+    masked.until_shown("-2.png$")
     masked.press("Accept")
     until_pixel(masked, *rivals, resulting(masked, rivals))
     masked.press("Discard")
@@ -244,11 +313,16 @@ def test_the_frame_grows_once_and_the_mask_moves_with_the_picture(
     assert pixel(masked, 77 + 64, 154, "mask")[3] == 255 and pixel(masked, 50, 154, "mask")[3] == 0
     left = masked.page.get_by_label("number input for Left")
     masked.page.wait_for_function("box => box.value === '0'", arg=left.element_handle())
+    reload(masked)
+    masked.more()
+    assert left.input_value() == "0"
     masked.press("Discard")
     masked.page.wait_for_function("box => box.value === '64'", arg=left.element_handle())
     masked.page.wait_for_function(
         "document.querySelector('#canvas-replace .pm-picture').width === 256"
     )
+    masked.until_marks(marks, "mask")
+    assert pixel(masked, 77, 154, "mask")[3] == 255
 
 
 def test_the_outline_follows_the_mask_and_what_is_done_to_it(
