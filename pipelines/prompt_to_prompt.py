@@ -149,6 +149,7 @@ def prompt_to_prompt(
     nulls: Sequence[Conditioning] = [bundle.embed(request.negative_prompt, size, negative=True)]
     guide: Image.Image | None = None
     way: list[Tensor] = []
+    ceiling = 0.0
     if given is None:
         x = solver.prior(noise.draw(generators, shape, bundle.device))
     else:
@@ -165,7 +166,7 @@ def prompt_to_prompt(
             ),
             Latest(0) if sources is None else sources.inversions,
         )
-        way, nulls = list(inversion.way), inversion.without
+        way, nulls, ceiling = list(inversion.way), inversion.without, inversion.ceiling
         x = way[-1].expand(len(prompts), *shape)
 
     def composed(pictures: Sequence[Image.Image]) -> list[Image.Image]:
@@ -189,14 +190,18 @@ def prompt_to_prompt(
     predict = attention.controlled(bundle.unet, parts, control, watches, tape)
     revise = _Kept(way if held else [], blend, [e.local_blend for e in request.edits], cells)
     latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
+    known = [tape.picture.copy()] if tape is not None and tape.picture is not None else []
+    pictures = composed([*known, *bundle.decode(latents[len(known) :])])
     if sources is not None and tape is not None:
-        sources.keep(bundle, run, tape)
-
-    pictures = composed(bundle.decode(latents))
+        sources.keep(bundle, run, tape, pictures[0])
     views = {} if guide is None else {"before": guide}
     notes = _notes(bundle, request, alignments, pictures)
     if guide is not None:
-        notes |= _faithfulness(bundle, request, guide, way[0], pictures[0])
+        notes |= {
+            "inversion": request.inversion,
+            "reconstruction_psnr": psnr(guide, pictures[0]),
+            "ceiling_psnr": ceiling,  # how near the autoencoder can come
+        }
     if look is not None:
         pages = maps.atlas(look.steps)
         views |= {f"attention/{row}": page for row, page in enumerate(pages)}
@@ -303,16 +308,4 @@ def _notes(
         "edits": edits,
         "unknown_words": tokens.unknown(bundle, *texts),
         **({"note": note} if note else {}),
-    }
-
-
-def _faithfulness(
-    bundle: Bundle, request: PromptToPrompt, guide: Image.Image, clean: Tensor, drawn: Image.Image
-) -> dict[str, Any]:
-    """How near the source came to the given picture, and how near the autoencoder can come."""
-    (ceiling,) = bundle.decode(clean)
-    return {
-        "inversion": request.inversion,
-        "reconstruction_psnr": psnr(guide, drawn),
-        "ceiling_psnr": psnr(guide, ceiling),
     }

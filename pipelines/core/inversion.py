@@ -14,6 +14,7 @@ from torch.optim import Adam
 from pipelines.core import preview, solvers
 from pipelines.core.bundle import Bundle
 from pipelines.core.conditioning import Conditioning
+from pipelines.core.difference import psnr
 from pipelines.core.guidance import guided
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
@@ -117,9 +118,8 @@ class Inversion:
     """A picture's way up, and what keeps the way down on it."""
 
     way: Sequence[Tensor]  # [1, C, h, w] each, the clean latents first
-    without: Sequence[
-        Conditioning
-    ] = ()  # what guidance subtracts: one for all steps, or one a step
+    ceiling: float  # dB, how near the autoencoder can bring the clean latents to the picture
+    without: Sequence[Conditioning] = ()  # what guidance subtracts: one, or one a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +156,12 @@ def inverted(
         up = solvers.ascent(config, steps, device=bundle.device)
         start = bundle.encode(picture, [])
         yield from invert(start, guided(bundle, words, words, 1.0), up, way, view)
-        found = Inversion(way)
+        found = Inversion(way, psnr(picture, bundle.decode(way[0])[0]))
         inversions.keep(bundle, key, found)
     if asked.method == "negative-prompt":
-        return Inversion(found.way, [words])
+        return replace(found, without=[words])
     if asked.method == "direct" or asked.guidance_scale <= 1:
-        return Inversion(found.way, [without])
+        return replace(found, without=[without])
 
     exact_key = (*key, asked)
     exact = inversions.find(bundle, exact_key)
@@ -170,6 +170,6 @@ def inverted(
         tuned = yield from null_text(
             bundle, found.way, words, without, asked.guidance_scale, down, view
         )
-        exact = Inversion(found.way, tuned)
+        exact = replace(found, without=tuned)
         inversions.keep(bundle, exact_key, exact)
     return exact

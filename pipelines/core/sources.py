@@ -3,10 +3,12 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from PIL import Image
+
 from pipelines.core.bundle import Bundle
 from pipelines.core.inversion import Inversion
 from pipelines.core.latest import Latest
-from pipelines.core.tape import Call, Tape
+from pipelines.core.tape import Tape
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +19,15 @@ class Sources:
     """
 
     inversions: Latest[Inversion] = field(default_factory=lambda: Latest(8))
-    tapes: Latest[list[Call]] = field(default_factory=lambda: Latest(1))
+    tapes: Latest[Tape] = field(default_factory=lambda: Latest(1))
 
     def tape(self, bundle: Bundle, run: Hashable) -> Tape:
         """Of the source's own run: kept from another edit, or empty, to be kept."""
-        return Tape(self.tapes.find(bundle, run) or ())
+        kept = self.tapes.find(bundle, run)
+        return Tape() if kept is None else kept.again()
 
-    def keep(self, bundle: Bundle, run: Hashable, tape: Tape) -> None:
+    def keep(self, bundle: Bundle, run: Hashable, tape: Tape, picture: Image.Image) -> None:
+        """The tape of a run, if there was room for one, and the source's picture."""
         if tape.calls:
-            self.tapes.keep(bundle, run, tape.calls)
+            tape.picture = picture.copy()
+            self.tapes.keep(bundle, run, tape)

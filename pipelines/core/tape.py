@@ -7,8 +7,10 @@ Prompt-to-Prompt replaces, refines and looks at.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 MOST = 2**30  # bytes; a source that takes more is run again
@@ -53,13 +55,21 @@ class Call:
 
 
 class Tape:
-    """The calls of one run in their order: kept by a first run, played back to the others."""
+    """The calls of one run in their order, and the picture it came to.
 
-    def __init__(self, calls: Iterable[Call] = ()) -> None:
+    Kept by a first run, played back to the others.
+    """
+
+    def __init__(self, calls: Iterable[Call] = (), picture: Image.Image | None = None) -> None:
         self.calls = list(calls)
+        self.picture = picture
         self.plays = bool(self.calls)
         self._next = iter(self.calls)
         self._room = MOST
+
+    def again(self) -> Self:
+        """The same from its beginning."""
+        return type(self)(self.calls, self.picture)
 
     def call(self) -> Call | None:
         """The next one; None when there was too much to keep."""

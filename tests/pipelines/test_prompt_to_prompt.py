@@ -517,6 +517,26 @@ def test_a_kept_source_is_not_run_again_and_changes_nothing(
     assert min(all_rows) > max(rows)
 
 
+def test_a_kept_source_is_not_decoded_again(
+    small: Bundle, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources, decoded = Sources(), list[int]()
+    decode = small.decode
+
+    def counted(latents: Tensor) -> list[Image.Image]:
+        decoded.append(len(latents))
+        return decode(latents)
+
+    monkeypatch.setattr(small, "decode", counted)
+    first = drain(prompt_to_prompt(small, ask(FIRST, image=picture), sources))
+    assert decoded == [1, 2]  # what the autoencoder can do at best, the source and its edit
+    again = drain(prompt_to_prompt(small, ask(*AGAIN, image=picture), sources))
+    assert decoded == [1, 2, len(AGAIN)]
+    assert again.images[0].tobytes() == first.images[0].tobytes()
+    told = "reconstruction_psnr", "ceiling_psnr"
+    assert [again.notes[each] for each in told] == [first.notes[each] for each in told]
+
+
 def way_down(bundle: Bundle, request: PromptToPrompt, sources: Sources) -> tuple[Tensor, list[int]]:
     """The last latents, and the rows of each call of the network but those of an inversion."""
     rows: list[int] = []
