@@ -65,8 +65,7 @@ class Paint(Tab):
 
     def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
         """The result becomes the picture to paint on; a mask stays."""
-        picture = cached(Path(result_at(results, chosen).path))
-        return self.canvas.show(picture=picture, keep=["mask"])
+        return self.canvas.show(picture=result_at(results, chosen).picture, keep=["mask"])
 
     def live(self, on: bool, sent: object, *given: Any) -> Update | dict[str, Any]:
         """What the strokes become at once; nothing where live painting is off, or there is none."""
