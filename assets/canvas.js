@@ -1029,7 +1029,7 @@
       this.hand = new Hand(this);
       this.panel = new Panel(this);
       root.replaceChildren(this.panel.bar, this.view.element, this.panel.tray);
-      this.offer(props.swatches ?? swatches);
+      this.panel.offer(swatches.map(([name, color]) => [name, color.toLowerCase()]));
       this.lay(former?.sheet ?? new Sheet(...this.size));
       this.setLayer(this.layer);
       this.listen();
@@ -1040,7 +1040,6 @@
       });
       this.show(props.show); // Python may have spoken before this tab was ever opened
       gradio.watch("show", () => this.show(props.show));
-      gradio.watch("swatches", () => props.swatches && this.offer(props.swatches));
       gradio.watch("outline", () => this.trace(props.outline));
     }
 
@@ -1121,11 +1120,6 @@
     setVeil(percent) {
       this.veil = percent;
       this.root.style.setProperty("--veil", percent / 100);
-      this.panel.update();
-    }
-
-    offer(swatches) {
-      this.panel.offer(swatches.map(([name, color]) => [name, color.toLowerCase()]));
       this.panel.update();
     }
 

@@ -5,7 +5,7 @@ Python and the page talk in three small ways, so that painting itself costs no t
 * page -> Python, on a click only: `js=canvas.js` exports the layers as PNG, uploads them, and puts
   `{"width", "height", "picture", "strokes", "mask"}` (paths or null) where the component stood
   among the inputs. `read` is the only reader of that value, and it trusts nothing in it.
-* Python -> page: `canvas.show(...)` and `canvas.palette(...)` return updates for the component.
+* Python -> page: `canvas.show(...)` and the like return updates for the component.
 * page -> page: every finished stroke fires the DOM event `pentimento:stroke` (and Gradio's
   `component.stroke(...)`, for live painting; `component.mask(...)` when the mask has changed and
   the hand rests, for showing with `canvas.outline(...)` what becomes of it).
@@ -125,10 +125,6 @@ class Canvas:
         drawn = {name: list(each) for name, each in lines.items()}
         return gr.HTML(outline={**shape, "lines": drawn, **_new()})
 
-    def palette(self, swatches: Sequence[Swatch]) -> gr.HTML:
-        """An update that offers other colours, say those of another model."""
-        return gr.HTML(swatches=list(swatches))
-
 
 def canvas(
     *,
@@ -163,7 +159,6 @@ def canvas(
             _EVENTS,
         ),
         apply_default_css=False,
-        swatches=None,
         show=None,
         outline=None,
     )

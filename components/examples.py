@@ -18,10 +18,10 @@ def examples(
     given: Sequence[Example],
     fill: Callable[[Example], Update],
     outputs: Sequence[Component],
-) -> list[gr.Button]:
+) -> None:
     """One button per example, its picture on it; a click does what `fill` says."""
     if not given:
-        return []
+        return
     with gr.Row(elem_classes="pt-examples"):
         gr.HTML("<p>Begin with one of these</p>", elem_classes="pt-examples-label", padding=False)
         buttons = [
@@ -36,4 +36,3 @@ def examples(
             outputs=list(outputs),
             **AT_ONCE,
         )
-    return buttons

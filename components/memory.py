@@ -14,7 +14,7 @@ from components.form import Form
 from components.traffic import AT_ONCE
 
 
-def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
+def remember(page: gr.Blocks, form: Form, key: str) -> None:
     """Keep the form's values as they change, without asking the server, and put them back on load.
 
     Both names are fixed: with Gradio's random ones a restart of the studio would lose everything.
@@ -47,7 +47,6 @@ def remember(page: gr.Blocks, form: Form, key: str) -> gr.BrowserState:
         outputs=widgets,
         **AT_ONCE,
     )
-    return store
 
 
 def _start(form: Form) -> str:

@@ -1,13 +1,11 @@
 """From tab to tab: a result goes on in another one, and its mask with it."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from components.canvas import read
-from components.served import cached
 from components.stage import Result, result_at
 from components.tab import Tab
 from components.traffic import AT_ONCE
@@ -37,9 +35,9 @@ def _carry(there: Tab, name: str, bar: gr.Tabs) -> Callable[..., Any]:
             result, mask = result_at(results, chosen), read(sent).mask
         except ValueError as refusal:
             raise gr.Error(str(refusal), print_exception=False) from None
-        picture = cached(Path(result.path))
+        shown = there.canvas.show(picture=result.picture, mask=mask, keep=["mask"])
         return {
-            there.canvas.component: there.canvas.show(picture=picture, mask=mask, keep=["mask"]),
+            there.canvas.component: shown,
             bar: gr.Tabs(selected=name),
             **there.settle(result.words),
         }

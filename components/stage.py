@@ -17,7 +17,7 @@ from gradio.components import Component
 
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
-from components.served import served
+from components.served import cached, served
 from components.theme import call, script
 from components.traffic import AT_ONCE
 
@@ -42,6 +42,11 @@ class Result:
     words: str = ""  # what it was asked to show
     edit: str = ""  # id of the edit that it belongs to
     asked: Mapping[str, Any] = field(default_factory=dict)  # its request, as its recipe tells it
+
+    @property
+    def picture(self) -> Path:
+        """A copy that the page can fetch."""
+        return cached(Path(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, walk
 from pipelines.core.schedule import noised
 from pipelines.core.tuning import tuned
-from pipelines.request import Choice, Edit, Picture, Range, Request
+from pipelines.request import Choice, Edit, Picture, Range, Request, check_mask
 
 BACKGROUNDS = {
     "paste": "the original's own pixels",
@@ -110,11 +110,7 @@ class Blended(Request):
             raise ValueError("Give a picture to change.")
         if self.mask_image is None and not any(self.border):
             raise ValueError("Mark what to replace: paint a mask, or extend the frame.")
-        if self.mask_image is not None and self.mask_image.size != self.image.size:
-            raise ValueError(
-                f"The mask is {self.mask_image.width}×{self.mask_image.height} pixels and the "
-                f"picture {self.image.width}×{self.image.height}; they must be of one size."
-            )
+        check_mask(self.mask_image, self.image)
         if self.eta and self.scheduler not in ("ddim", "default"):
             raise ValueError("Eta is for DDIM; set it to 0 or choose DDIM as the scheduler.")
 
@@ -153,9 +149,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     small_mask = masks.picture(masks.cells(near, size[1], size[0]))
     surroundings, remarks = _surroundings(request.background, small_mask)
     window = Window(canvas, box, _alpha(surroundings, mask, request.feather))
-    guide = window.seen()
-    if guide.size != size:
-        guide = guide.resize(size, Image.Resampling.LANCZOS)
+    guide = window.seen().resize(size, Image.Resampling.LANCZOS)
 
     generators = noise.generators(seeds)
     blends = not (bundle.inpaints and masks.hard(cells))

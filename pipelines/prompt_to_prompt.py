@@ -50,7 +50,7 @@ from pipelines.core.local_blend import LocalBlend
 from pipelines.core.prompt_edit import PromptEdit
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
 from pipelines.core.sources import Sources
-from pipelines.request import Choice, Edit, Picture, Request
+from pipelines.request import Choice, Edit, Picture, Request, check_mask
 
 MAX_EDITS = 8
 ROOM = 18 * 64 * 64  # latent cells that one network call takes: 8 edits at 512 pixels, guided
@@ -97,11 +97,7 @@ class PromptToPrompt(Request):
                 "leave them empty, or choose direct inversion."
             )
         for each in self.edits:
-            if each.mask_image is not None and each.mask_image.size != self.image.size:
-                raise ValueError(
-                    f"A mask is {each.mask_image.width}×{each.mask_image.height} pixels and the "
-                    f"picture {self.image.width}×{self.image.height}; they must be of one size."
-                )
+            check_mask(each.mask_image, self.image)
 
 
 def prompt_to_prompt(
@@ -153,7 +149,7 @@ def prompt_to_prompt(
     if given is None:
         x = solver.prior(noise.draw(generators, shape, bundle.device))
     else:
-        guide = given if given.size == size else given.resize(size, Image.Resampling.LANCZOS)
+        guide = given.resize(size, Image.Resampling.LANCZOS)
         inversion = yield from inverted(
             bundle,
             guide,

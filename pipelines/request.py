@@ -109,6 +109,15 @@ class Picture:
         return value if value is None or value.mode == self.mode else value.convert(self.mode)
 
 
+def check_mask(mask: Image.Image | None, picture: Image.Image) -> None:
+    """ValueError with one sentence where a mask is not of its picture's size."""
+    if mask is not None and mask.size != picture.size:
+        raise ValueError(
+            f"The mask is {mask.width}×{mask.height} pixels and the picture "
+            f"{picture.width}×{picture.height}; they must be of one size."
+        )
+
+
 Hint = Range | Choice | Words | Picture
 
 

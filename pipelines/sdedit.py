@@ -29,7 +29,7 @@ from pipelines.core.bundle import Bundle
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
-from pipelines.request import Edit, Picture, Range, Request
+from pipelines.request import Edit, Picture, Range, Request, check_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,11 +56,7 @@ class SDEdit(Request):
         Request.__post_init__(self)
         if self.image is None:
             raise ValueError("Give a picture: paint something first, or choose a photo.")
-        if self.mask_image is not None and self.mask_image.size != self.image.size:
-            raise ValueError(
-                f"The mask is {self.mask_image.width}×{self.mask_image.height} pixels and the "
-                f"picture {self.image.width}×{self.image.height}; they must be of one size."
-            )
+        check_mask(self.mask_image, self.image)
         if len(self.strengths) > 8:
             raise ValueError(f"At most 8 strengths run at once, not {len(self.strengths)}.")
         if self.strengths and self.num_images > 1:
@@ -88,7 +84,7 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
         return Edit(untouched, seeds, {"note": "The mask is empty, so nothing changed."})
 
     size = sizes.fit(original.size, bundle.size, bundle.multiple)
-    guide = original if original.size == size else original.resize(size, Image.Resampling.LANCZOS)
+    guide = original.resize(size, Image.Resampling.LANCZOS)
     before = guide if mask is None else original
     small_mask = None if mask is None else mask.resize(size, Image.Resampling.BOX)
 

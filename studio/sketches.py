@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from components.canvas import Sketch
+from pipelines.request import check_mask
 from studio import inputs
 
 EVERYTHING: Final = "everything"
@@ -81,11 +82,7 @@ def _needed(mask: Image.Image | None) -> Image.Image:
 def given(image: Image.Image, mask: Image.Image | None) -> Guide:
     """A picture and a mask that came as two files, say from a program."""
     _check_size(image)
-    if mask is not None and mask.size != image.size:
-        raise ValueError(
-            f"The mask is {mask.width}×{mask.height} pixels and the picture "
-            f"{image.width}×{image.height}; they must be of one size."
-        )
+    check_mask(mask, image)
     return Guide(image, mask)
 
 

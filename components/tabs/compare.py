@@ -63,14 +63,13 @@ class Compare(Tab):
     def start_from(self, results: list[Result], chosen: int) -> Any:
         """The picture that was clicked last becomes the given one, with its own words."""
         result = result_at(results, chosen)
-        picture = cached(Path(result.path))
-        shown = self.canvas.show(picture=picture, keep=[])
+        shown = self.canvas.show(picture=result.picture, keep=[])
         return {self.canvas.component: shown, **self.settle(result.words)}
 
     def mask(self, results: list[Result]) -> Update:
         """The source lies on the canvas, to be masked; its seed and words draw it again."""
         source = result_at(results, 0)
-        shown = self.canvas.show(picture=cached(Path(source.path)), keep=["mask"])
+        shown = self.canvas.show(picture=source.picture, keep=["mask"])
         again = {"source": "seed", "within": True, "prompt": source.words}
         again |= {"seed": source.seed, "lock": True}
         return {self.canvas.component: shown, **self.form.fill(again)}

@@ -65,8 +65,7 @@ class Paint(Tab):
 
     def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
         """The result becomes the picture to paint on; a mask stays."""
-        picture = cached(Path(result_at(results, chosen).path))
-        return self.canvas.show(picture=picture, keep=["mask"])
+        return self.canvas.show(picture=result_at(results, chosen).picture, keep=["mask"])
 
     def live(self, on: bool, sent: object, *given: Any) -> Update | dict[str, Any]:
         """What the strokes become at once; nothing where live painting is off, or there is none."""
@@ -175,9 +174,9 @@ def _wire(
     inputs = {paper.component, *tab.form.widgets.values(), tab.seed.used}
     filled = [*tab.form.widgets.values(), tab.seed.used, tab.search]
     tab.run.on([tab.run.button.click], tab.begin, inputs, filled, paper.js)
-    inputs |= {stage.results, stage.chosen, tab.search}
-    tab.run.on([closer.click], partial(tab.again, "strokes"), inputs, filled, paper.js)
-    tab.run.on([further.click], partial(tab.again, "realistic"), inputs, filled, paper.js)
+    shown = inputs | {stage.results, stage.chosen, tab.search}
+    tab.run.on([closer.click], partial(tab.again, "strokes"), shown, filled, paper.js)
+    tab.run.on([further.click], partial(tab.again, "realistic"), shown, filled, paper.js)
     paint_on.click(tab.paint_on, [stage.results, stage.chosen], paper.component, **AT_ONCE)
     turn.click(
         tab.to_strokes,

@@ -70,7 +70,7 @@ class Replace(Tab):
         region, values = read_mask(sent[self.canvas.component]), self.form.values(sent)
         sides = {name: values[name] for name in SIDES}
         shown = self.canvas.show(
-            picture=cached(Path(result.path)),
+            picture=result.picture,
             mask=_moved(region, sides, result),
             keep=["mask"],
             aside=result.edit,

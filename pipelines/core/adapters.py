@@ -45,10 +45,9 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
     """
     for source in embeddings:
         path = Path(source).expanduser()
-        if checkpoint.read(path).kind != "embedding":
-            raise ValueError(
-                f"{path.name} is {checkpoint.read(path).called}, no textual inversion."
-            )
+        header = checkpoint.read(path)
+        if header.kind != "embedding":
+            raise ValueError(f"{path.name} is {header.called}, no textual inversion.")
         rows = _vectors(load_file(path))
         pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
         encoders = [pipe.components[name] for _, name in pairs if pipe.components.get(name)]

@@ -115,11 +115,14 @@ class _Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """A picture's way up, and what keeps the way down on it."""
+    """A picture's way up, and what keeps the way down on it.
+
+    `without` is what guidance subtracts: one for all steps, or one a step.
+    """
 
     way: Sequence[Tensor]  # [1, C, h, w] each, the clean latents first
     ceiling: float  # dB, how near the autoencoder can bring the clean latents to the picture
-    without: Sequence[Conditioning] = ()  # what guidance subtracts: one, or one a step
+    without: Sequence[Conditioning] = ()
 
 
 @dataclass(frozen=True, slots=True)

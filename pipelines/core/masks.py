@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from pipelines.request import check_mask
+
 STRIP = 512  # rows of pixels
 
 
@@ -80,11 +82,6 @@ def paste(original: Image.Image, edited: Image.Image, mask: Image.Image) -> Imag
     Where the mask is black the result is the original bit for bit. Raises ValueError where the
     mask is not of the original's size.
     """
-    if mask.size != original.size:
-        raise ValueError(
-            f"The mask is {mask.width}×{mask.height} pixels and the picture "
-            f"{original.width}×{original.height}; they must be of one size."
-        )
-    if edited.size != original.size:
-        edited = edited.resize(original.size, Image.Resampling.LANCZOS)
+    check_mask(mask, original)
+    edited = edited.resize(original.size, Image.Resampling.LANCZOS)
     return Image.composite(edited, original, mask.convert("L"))

@@ -25,13 +25,6 @@ def box(mask: Image.Image) -> Box | None:
     return mask.convert("L").getbbox()
 
 
-def shaped(mask: Image.Image, grow: int, feather: int) -> Image.Image:
-    """The mask as it is used: grown by `grow` pixels (shrunk below 0), then feathered inwards."""
-    reached = grown(mask, grow)
-    gray = np.asarray(reached).astype(np.uint16) * np.asarray(feathered(reached, feather))
-    return Image.fromarray(((gray + 254) // 255).astype(np.uint8))  # up: no pixel is lost
-
-
 def grown(mask: Image.Image, pixels: int) -> Image.Image:
     """The mask with everything within `pixels` of it; below 0 without its outer `-pixels`.
 

@@ -46,9 +46,8 @@ class PromptEdit:
     self_replace_steps: Annotated[
         Window, Range(0.0, 1.0, 0.05, "Layout", "How long the source's layout is kept.")
     ] = 0.4
-    self_replace_reduction: Annotated[int, Choice(LAYOUTS, "Detail of the layout")] = (
-        2  # the layout is kept where attention has the latent's sides / this, and coarser
-    )
+    # The layout is kept where attention has the latent's sides / this, and coarser.
+    self_replace_reduction: Annotated[int, Choice(LAYOUTS, "Detail of the layout")] = 2
     weights: Mapping[str, float] = field(default_factory=dict)  # word → strength, 1 is unchanged
     local_blend: LocalBlend | None = None
     mask_image: Annotated[

@@ -1,4 +1,4 @@
-"""Sources of comparisons, as far as the next edit of the same one can use what is known of them."""
+"""What a comparison found out about its source, kept for the next edits of the same one."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from pipelines.core.tape import Tape
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is known of the sources used last, so that a second edit of one pays for itself only.
+    """The sources used last, so that a second edit of one pays for itself only.
 
     Make one and pass it to every run that is to share it.
     """

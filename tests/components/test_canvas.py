@@ -110,7 +110,6 @@ def offers(paper: Canvas, picture: Image.Image, paint: Image.Image) -> None:
         "show accepted": lambda: paper.show(picture=picture, keep=["mask"], aside="one"),
         "show former": lambda: paper.back("one", keep=["mask"]),
         "show stranger": lambda: paper.back("another"),
-        "show palette": lambda: paper.palette([("sea", "#102030")]),
     }
     with gr.Row():
         for name, update in updates.items():
@@ -545,14 +544,6 @@ def test_what_python_sets_aside_comes_back_even_after_a_reload(easel: Easel) -> 
     assert np.count_nonzero(back.mask) > np.count_nonzero(masked.mask)  # on a larger sheet
     easel.press("Undo")
     assert easel.sent().picture is not None
-
-
-@pytest.mark.browser
-def test_python_offers_other_colours(easel: Easel) -> None:
-    easel.page.get_by_role("button", name="show palette").click()
-    easel.press("sea")
-    easel.draw((100, 100))
-    assert easel.sent().strokes[100, 100].tolist() == [16, 32, 48, 255]
 
 
 @pytest.mark.browser

@@ -541,6 +541,29 @@ def test_a_single_pixel_is_replaced_and_all_else_is_not(real: Painter, tmp_path:
     assert found in (None, (100, 100, 101, 101))
 
 
+def test_the_way_back_from_a_grown_frame_survives_a_reload(real: Painter, tmp_path: Path) -> None:
+    wide = "width => document.querySelector('#canvas-replace .pm-picture').width === width"
+    Image.new("RGB", (256, 256), "green").save(tmp_path / "photo.png")
+    real.open_picture(tmp_path / "photo.png")
+    real.paint(ACROSS)
+    marks = real.marks("mask")
+    real.more()
+    real.number("Steps", 2)
+    real.number("Left", 64)
+    real.run.click()
+    real.until("done")
+    real.press("Accept")
+    real.page.wait_for_function(wide, arg=320)
+    reload(real)
+    assert real.marks("mask") == marks and pixel(real, 77 + 64, 154, "mask")[3] == 255
+    real.press("Discard")
+    real.page.wait_for_function(wide, arg=256)
+    assert real.marks("mask") == marks and pixel(real, 77, 154, "mask")[3] == 255
+    real.more()
+    left = real.page.get_by_label("number input for Left")
+    real.page.wait_for_function("box => box.value === '64'", arg=left.element_handle())
+
+
 def test_the_examples_run(real: Painter) -> None:
     buttons = real.room.locator(".pt-examples button")
     if buttons.count() == 0:

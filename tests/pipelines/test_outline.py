@@ -116,16 +116,6 @@ def test_the_feather_rises_evenly() -> None:
     assert [int(value) for value in alpha[30, 9:18]] == [255 * i // 8 for i in range(9)]
 
 
-def test_shaped_grows_then_feathers_and_keeps_gray() -> None:
-    mask = spot((60, 60), (20, 20, 40, 40), 100)
-    shaped = outline.shaped(mask, 5, 4)
-    assert outline.box(shaped) == (15, 15, 45, 45)
-    assert shaped.getpixel((30, 30)) == 100
-    assert 0 < shaped.getpixel((15, 30)) < 50  # type: ignore[operator]
-    faint = outline.shaped(spot((60, 60), (20, 20, 40, 40), 1), 0, 8)
-    assert outline.box(faint) == (20, 20, 40, 40)
-
-
 def test_contours_go_around_the_mask_and_its_holes() -> None:
     mask = spot((60, 50), (10, 10, 40, 40))
     mask.paste(0, (20, 20, 30, 30))
@@ -138,6 +128,6 @@ def test_contours_go_around_the_mask_and_its_holes() -> None:
 def test_an_empty_mask_stays_empty() -> None:
     mask = Image.new("L", (30, 20))
     assert outline.box(mask) is None
-    for shaped in (outline.shaped(mask, 9, 9), outline.grown(mask, -3)):
-        assert outline.box(shaped) is None
-        assert shaped.size == mask.size
+    for still in (outline.feathered(mask, 9), outline.grown(mask, 9), outline.grown(mask, -3)):
+        assert outline.box(still) is None
+        assert still.size == mask.size
