@@ -155,6 +155,7 @@ class Engine:
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
         notes = {**edit.notes, "sheets": frames.counts}
+        recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
         if (before := edit.views.get("before")) is not None:
