@@ -29,7 +29,7 @@
       this.busy = false;
       this.given = new Map(); // path → weight, of what is ticked: not on top before "Apply"
       this.dialog = element.querySelector("dialog");
-      this.dialog.autofocus = true; // else the field has the caret, and a phone its keyboard
+      this.dialog.tabIndex = -1;
       this.list = el("ul", { class: "pt-models" });
       this.refused = el("details", { class: "pt-refused", hidden: true });
       this.wanted = el("input", {
@@ -63,6 +63,7 @@
 
     open() {
       this.dialog.showModal();
+      this.dialog.focus(); // else the field has the caret, and a phone its keyboard
       this.trigger("look");
     }
 
@@ -93,6 +94,7 @@
       const arriving = phase === "downloading";
       const fetched = total ? `: ${bytes(done)} of ${bytes(total)}` : " …";
       this.says.textContent = arriving ? `Fetching ${text}${fetched}` : phase === "loading" ? `Loading ${text} …` : phase === "failed" ? text : "";
+      const news = this.progress.hidden && this.says.textContent;
       this.progress.hidden = !this.says.textContent;
       this.progress.dataset.phase = phase;
       this.bar.hidden = !this.busy;
@@ -101,6 +103,7 @@
       this.cancel.hidden = !arriving;
       for (const button of [this.add, ...this.list.querySelectorAll("button")]) button.disabled = this.busy;
       this.weigh();
+      if (news) this.progress.scrollIntoView({ block: "nearest" });
     }
 
     shelve(shelf, addOns) {
