@@ -200,7 +200,7 @@ def test_what_is_ticked_goes_on_top_and_comes_off(
     painter: Painter, studio: Studio, postcard: Any
 ) -> None:
     dialog = look(painter)
-    assert dialog.get_by_text("On top of").count() == 0
+    assert dialog.locator(".pt-over").is_hidden()
     models = studio.data / "models"
     style = lora(models / "style.safetensors", postcard.unet)
     barn = word(models / "barn.safetensors", 128)
@@ -230,10 +230,13 @@ def test_what_is_ticked_goes_on_top_and_comes_off(
     on_top = OnTop(((str(style), 0.65),), (str(barn),))
     assert chosen.read(studio.data) == (str(POSTCARD), on_top)
     assert "style × 0.65, barn" in pill(painter).get_attribute("title")
+    painter.paint()
     painter.room.get_by_role("button", name="Taught").click()
     painter.write("a red house")
     painter.room.get_by_role("button", name="barn", exact=True).click()
     until_written(painter, "a red house barn")
+    painter.more()
+    painter.number("Steps", 3)
     painter.run.click()
     painter.until("done")
     (recipe,) = (studio.data / "edits").glob("*/request.json")
