@@ -52,10 +52,11 @@
 
   page.header = (element, { props }) => {
     const { el } = page;
-    const { title, explanation, model, device, choosable } = props.value;
+    const { title, explanation, model, on_top: onTop, device, choosable } = props.value;
+    const about = (text) => onTop ? `${text} (on top: ${onTop})` : text;
     const pill = choosable
-      ? el("button", { type: "button", class: "pt-pill", title: "Models: choose or add one", onclick: () => page.choose() }, `${model} · ${device}`)
-      : el("span", { class: "pt-pill", title: "The model, and where it runs" }, `${model} · ${device}`);
+      ? el("button", { type: "button", class: "pt-pill", title: about("Models: choose or add one"), onclick: () => page.choose() }, `${model} · ${device}`)
+      : el("span", { class: "pt-pill", title: about("The model, and where it runs") }, `${model} · ${device}`);
     const list = props.keys.map(({ name, keys }) => el("section", {},
       name && el("h3", {}, name),
       el("dl", {}, ...keys.flatMap(([key, does]) => [

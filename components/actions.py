@@ -24,6 +24,7 @@ class ModelFacts:
     name: str
     device: str
     size: int  # the sides it draws best, in pixels
+    on_top: Sequence[str] = ()  # what was added to it: LoRAs with their weights, taught words
     defaults: Mapping[str, Any] = field(default_factory=dict)  # field -> value; tab -> its own
     vocabulary: Mapping[str, Sequence[str]] = field(default_factory=dict)  # group -> its words
     swatches: Sequence[Swatch] = ()

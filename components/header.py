@@ -16,11 +16,13 @@ KEYS = (
 
 def header(title: str, explanation: str, model: ModelFacts, choosable: bool = False) -> gr.HTML:
     """With `choosable`, the model's name is a button that opens the picker."""
+    count = f" + {len(model.on_top)}" if model.on_top else ""
     return gr.HTML(
         {
             "title": title,
             "explanation": explanation,
-            "model": model.name,
+            "model": f"{model.name}{count}",
+            "on_top": ", ".join(model.on_top),
             "device": model.device.upper(),
             "choosable": choosable,
         },

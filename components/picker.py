@@ -1,20 +1,24 @@
 """The picker: the models that are installed, one click from use, and a field for another one.
 
+Beneath them what may go on top of the one that serves: LoRAs, and words that are taught.
+
 A dialog behind the model's name in the header, drawn by assets/picker.js. What is under way belongs
 to the studio: a page that was away, or a second one, sees it when it opens the picker.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
 import gradio as gr
 
 from components.theme import call, script
 from components.traffic import AT_ONCE, STREAMED
 
-_EVENTS = ("look", "pick", "halt")
+HEAVIEST: Final = 2.0  # weight of a LoRA, to either side
+UNREADABLE: Final = "What is to be on top could not be read. Reload the page."
+_EVENTS = ("look", "pick", "lay", "halt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,18 @@ class Shelved:
     source: str  # what it is chosen by: its path
     refusal: str = ""  # one sentence, where it cannot be used
     serving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddOn:
+    """Something that lies there to go on top of the model that serves."""
+
+    name: str
+    words: bool  # whether it teaches a word, called as its name; else it is a LoRA
+    size: int  # bytes on the disk; 0 where it is not there any more
+    source: str  # its path
+    refusal: str = ""  # one sentence, where it does not fit
+    weight: float | None = None  # with which it is on top (1 for a word); None where it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +61,13 @@ class Choosing:
     """What the picker may ask of the studio."""
 
     shelf: Callable[[], Sequence[Shelved]]
+    add_ons: Callable[[], Sequence[AddOn]]
     choose: Callable[[str], None]  # a path or a hub id; ValueError with a sentence
+    # The model that serves with exactly these on top: their paths, with weights. The same refusal.
+    lay: Callable[[Mapping[str, float]], None]
     cancel: Callable[[], None]
     watch: Callable[[], AsyncIterator[Progress]]  # from where it is now, until nothing is under way
+    folder: str  # where models lie, for a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +77,37 @@ class Picker:
 
     async def look(self) -> AsyncIterator[dict[str, Any]]:
         """What is installed, then what is under way, to its end."""
-        shelf = await asyncio.to_thread(self.choosing.shelf)
+        lists = await asyncio.to_thread(self._lists)
         async for progress in self.choosing.watch():
             if progress.phase in ("failed", "chosen"):
-                shelf = await asyncio.to_thread(self.choosing.shelf)
-            yield _value(progress, shelf)
+                lists = await asyncio.to_thread(self._lists)
+            yield {"progress": asdict(progress), **lists}
 
     async def pick(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         """Begin with a model, then the same."""
+        async for value in self._begun(lambda: self.choosing.choose(str(event.wanted))):
+            yield value
+
+    async def lay(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
+        """Begin with what is to be on top, then the same."""
+        async for value in self._begun(lambda: self.choosing.lay(_weights(event.weights))):
+            yield value
+
+    async def _begun(self, begin: Callable[[], None]) -> AsyncIterator[dict[str, Any]]:
         try:
-            self.choosing.choose(str(event.wanted))
+            begin()
         except ValueError as refusal:
-            shelf = await asyncio.to_thread(self.choosing.shelf)
-            yield _value(Progress("failed", str(refusal)), shelf)
+            lists = await asyncio.to_thread(self._lists)
+            yield {"progress": asdict(Progress("failed", str(refusal))), **lists}
             return
         async for value in self.look():
             yield value
+
+    def _lists(self) -> dict[str, Any]:
+        return {
+            "shelf": [asdict(each) for each in self.choosing.shelf()],
+            "addOns": [asdict(each) for each in self.choosing.add_ons()],
+        }
 
 
 def picker(choosing: Choosing) -> Picker:
@@ -83,15 +118,22 @@ def picker(choosing: Choosing) -> Picker:
         elem_classes="pm-host",
         html_template='<dialog class="pt-dialog pt-picker" aria-label="Models"></dialog>',
         head=script("plate", "picker"),
-        js_on_load=call("pentimentoPage.picker", _EVENTS),
+        js_on_load=call("pentimentoPage.picker", choosing.folder, HEAVIEST, _EVENTS),
         apply_default_css=False,
     )
     built = Picker(dialog, choosing)
     dialog.look(built.look, outputs=dialog, trigger_mode="multiple", **STREAMED)
     dialog.pick(built.pick, outputs=dialog, trigger_mode="multiple", **STREAMED)
+    dialog.lay(built.lay, outputs=dialog, trigger_mode="multiple", **STREAMED)
     dialog.halt(choosing.cancel, **AT_ONCE)
     return built
 
 
-def _value(progress: Progress, shelf: Sequence[Shelved]) -> dict[str, Any]:
-    return {"progress": asdict(progress), "shelf": [asdict(each) for each in shelf]}
+def _weights(value: object) -> Mapping[str, float]:
+    """Path → weight, from the page; ValueError with a sentence where it is something else."""
+    if not isinstance(value, dict):
+        raise ValueError(UNREADABLE)
+    given = cast("dict[Any, Any]", value)
+    if not all(isinstance(weight, int | float) for weight in given.values()):
+        raise ValueError(UNREADABLE)
+    return {str(path): float(weight) for path, weight in given.items()}

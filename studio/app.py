@@ -22,6 +22,7 @@ from components.theme import CSS, HEAD, THEME
 from studio import chosen
 from studio.catalog import Entry, entries
 from studio.choosing import Choice
+from studio.chosen import NOTHING
 from studio.desk import Desk
 from studio.edge import VISITOR, Edge
 from studio.endpoint import endpoint
@@ -51,7 +52,11 @@ def create(
 ) -> Edge:
     """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
     models = models or Models(
-        settings.model, settings.device, settings.dtype, compiles=settings.compiles
+        settings.model,
+        settings.device,
+        settings.dtype,
+        on_top=settings.on_top,
+        compiles=settings.compiles,
     )
     methods = entries() if methods is None else methods
     history = History(settings.data)
@@ -60,7 +65,7 @@ def create(
     engine = Engine(models, history, scratch)
 
     async def changed() -> None:
-        chosen.write(settings.data, models.source)
+        chosen.write(settings.data, models.source, models.on_top)
         jobs.serve_again()
         await pages.turn()
 
@@ -72,7 +77,15 @@ def create(
     settings.models.mkdir(parents=True, exist_ok=True)
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
     choice = Choice(models, Shelf(POSTCARD, settings.models), hub, changed)
-    choosing = Choosing(choice.shelf, choice.choose, choice.cancel, choice.watch)
+    choosing = Choosing(
+        shelf=choice.shelf,
+        add_ons=choice.add_ons,
+        choose=choice.choose,
+        lay=choice.lay,
+        cancel=choice.cancel,
+        watch=choice.watch,
+        folder=str(settings.models),
+    )
     desks = {
         each.name: Desk(
             each.name,
@@ -153,15 +166,25 @@ def _visitor(request: Request) -> str | None:
 
 
 def prepare(models: Models, settings: Settings, choice: Choice, pages: Pages) -> None:
-    """Load the model; where it was not asked for at this start and cannot be, the embedded one."""
-    try:
-        models.prepare()
-    except ValueError as refusal:
-        sentence = f"The model did not load. {refusal}"
-        print(sentence, file=sys.stderr, flush=True)
-        if settings.asked or models.source == str(POSTCARD):
-            raise
-        models.choose(str(POSTCARD))
+    """Load the model; where that was not asked for at this start and cannot be, a safer one.
+
+    That is the same model with nothing on top of it, and in the end the embedded one.
+    """
+    ways = [(models.source, models.on_top)]
+    if not settings.asked:
+        ways += [(models.source, NOTHING), (str(POSTCARD), NOTHING)]
+    sentence = ""
+    for way in dict.fromkeys(ways):
+        try:
+            models.choose(*way)
+            break
+        except ValueError as refusal:
+            what = "The model with what is on top of it" if way[1] else "The model"
+            sentence = f"{what} did not load. {refusal}"
+            print(sentence, file=sys.stderr, flush=True)
+            if way == ways[-1]:
+                raise
+    if sentence:
         choice.tell_failure(sentence)
         pages.turn_soon()
 

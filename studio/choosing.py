@@ -1,5 +1,7 @@
 """Choosing another model while the former one serves: fetch it if need be, load it, change over.
 
+The same for what is to be on top of it, which is the choice of a model with other add-ons.
+
 One choice at a time, for everybody who uses the studio. It lives in the event loop's thread; what
 takes long runs in another one. A failure is one sentence, and leaves the former model serving.
 """
@@ -7,13 +9,14 @@ takes long runs in another one. A failure is one sentence, and leaves the former
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from components.picker import Progress, Shelved
+from components.picker import HEAVIEST, AddOn, Progress, Shelved
 from pipelines.core import checkpoint
+from studio.chosen import NOTHING, OnTop
 from studio.engine import out_of_memory
 from studio.hub import ID, Cancelled, Hub
 from studio.models import Models
@@ -24,9 +27,11 @@ log = logging.getLogger(__name__)
 PEEK: Final = 0.1  # seconds between two looks at how far it is
 LONGEST: Final = 1000  # characters of a path
 BUSY: Final = "Another model is on its way. Wait for it, or cancel it."
-NOTHING: Final = "Type the id of a model on the hub, as in owner/name, or the path of one here."
+EMPTY: Final = "Type the id of a model on the hub, as in owner/name, or the path of one here."
 NOWHERE: Final = "There is no model at {}. Type a hub id, as in owner/name, or a whole path."
 NO_MEMORY: Final = "There is not enough memory for {} beside the model that serves."
+GONE: Final = "{} is not in the models folder any more."
+TOO_HEAVY: Final = f"The weight of {{}} must be a number from -{HEAVIEST:g} to {HEAVIEST:g}."
 BROKEN: Final = "{} could not be loaded; the log says why. The former model serves on."
 
 
@@ -46,25 +51,47 @@ class Choice:
 
     def shelf(self) -> Sequence[Shelved]:
         """What is installed; reads headers."""
-        serving = self._models.source
-        names = {serving, str(Path(serving).expanduser().absolute())}
+        serving = self._serving
         return [
-            replace(each, serving=each.source in names or each.name == serving)
+            replace(each, serving=serving in (each.source, each.name))
             for each in self._shelf.models()
         ]
 
+    def add_ons(self) -> Sequence[AddOn]:
+        """What goes on top of the model that serves, or does not fit it; reads headers."""
+        serving, on_top = self._serving, self._models.on_top
+        model = _path(serving) or self._shelf.find(serving) or Path(serving)
+        weights = {**dict(on_top.loras), **dict.fromkeys(on_top.embeddings, 1.0)}
+        offered = self._shelf.add_ons(model)
+        gone = weights.keys() - {each.source for each in offered}
+        listed = [
+            *offered,
+            *(AddOn(Path(path).stem, path in on_top.embeddings, 0, path) for path in sorted(gone)),
+        ]
+        return [replace(each, weight=weights.get(each.source)) for each in listed]
+
     def choose(self, wanted: str) -> None:
         """Begin with a model: a path on this machine, or the id of one on the hub."""
+        self._begin(wanted.strip(), {})
+
+    def lay(self, weights: Mapping[str, float]) -> None:
+        """Begin with the model that serves and exactly these on top of it: path → weight."""
+        for path, weight in weights.items():
+            if not -HEAVIEST <= weight <= HEAVIEST:
+                raise ValueError(TOO_HEAVY.format(Path(path).stem))
+        self._begin(self._serving, weights)
+
+    def _begin(self, wanted: str, weights: Mapping[str, float]) -> None:
         if self._busy:
             raise ValueError(BUSY)
-        wanted = wanted.strip()
         path = _path(wanted)
         if path is None and not ID.fullmatch(wanted):
-            raise ValueError(NOWHERE.format(wanted[:80]) if wanted else NOTHING)
+            raise ValueError(NOWHERE.format(wanted[:80]) if wanted else EMPTY)
         name = wanted if path is None else checkpoint.title(path)
         self._progress = Progress("loading", name)
         self._cancelled = threading.Event()
-        self._task = asyncio.create_task(self._carry(name, path, self._cancelled, self._task))
+        carried = self._carry(name, path, weights, self._cancelled, self._task)
+        self._task = asyncio.create_task(carried)
 
     def cancel(self) -> None:
         """Leave a download; what has arrived is kept. A model that loads already is not stopped."""
@@ -89,6 +116,12 @@ class Choice:
         self._progress = Progress("failed", sentence)
 
     @property
+    def _serving(self) -> str:
+        """The model that serves: where it lies, or its hub id."""
+        path = Path(self._models.source).expanduser().absolute()
+        return str(path) if path.exists() else self._models.source
+
+    @property
     def _busy(self) -> bool:
         return self._progress.phase in ("downloading", "loading")
 
@@ -96,6 +129,7 @@ class Choice:
         self,
         name: str,
         path: Path | None,
+        weights: Mapping[str, float],
         cancelled: threading.Event,
         former: asyncio.Task[None] | None,
     ) -> None:
@@ -109,7 +143,8 @@ class Choice:
                 raise ValueError(found.refusal)
             name = found.name
             self._progress = Progress("loading", name)
-            await asyncio.to_thread(self._models.choose, str(path))
+            on_top = await asyncio.to_thread(self._on_top, path, weights) if weights else NOTHING
+            await asyncio.to_thread(self._models.choose, str(path), on_top)
             await self._changed()
         except Cancelled:
             return
@@ -119,6 +154,18 @@ class Choice:
             self.tell_failure(_sentence(error, name, path))
         else:
             self._progress = Progress("chosen", name)
+
+    def _on_top(self, model: Path, weights: Mapping[str, float]) -> OnTop:
+        """What these paths are on top of a model; ValueError with a sentence where one is not."""
+        offered = {each.source: each for each in self._shelf.add_ons(model)}
+        for path in weights:
+            if path not in offered:
+                raise ValueError(GONE.format(Path(path).name))
+            if refusal := offered[path].refusal:
+                raise ValueError(refusal)
+        wanted = [each for each in offered.values() if each.source in weights]
+        loras = ((each.source, weights[each.source]) for each in wanted if not each.words)
+        return OnTop(tuple(loras), tuple(each.source for each in wanted if each.words))
 
     def _obtain(self, name: str, cancelled: threading.Event) -> Path:
         """Where the model of this id lies, fetched if it is not here yet."""

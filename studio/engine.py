@@ -157,6 +157,7 @@ class Engine:
         notes = {**edit.notes, "sheets": frames.counts}
         if bundle.compiled and (remark := bundle.compiled.remark):
             notes["note"] = " ".join([*filter(None, [notes.get("note")]), remark])
+        recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
         if (before := edit.views.get("before")) is not None:

@@ -20,6 +20,7 @@ from components.actions import ModelFacts
 from components.canvas import LAYERS, Swatch
 from pipelines.core import checkpoint, distilled, preview, single_file
 from pipelines.core.bundle import Bundle
+from studio.chosen import NOTHING, OnTop
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,11 @@ class Models:
         dtype: str = "auto",
         load: Load = Bundle.load,
         warm: Callable[[Bundle], object] = warm_up,
+        on_top: OnTop = NOTHING,
         compiles: bool = False,
     ) -> None:
         self.source = source
+        self.on_top = on_top
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         self._load = load
@@ -70,30 +73,34 @@ class Models:
         if self._bundle is None:
             with self._loading:
                 if self._bundle is None:
-                    self._bundle = self._read(self.source)
+                    self._bundle = self._read(self.source, self.on_top)
         return self._bundle
 
-    def choose(self, source: str) -> None:
+    def choose(self, source: str, on_top: OnTop = NOTHING) -> None:
         """Serve another model from now on: a folder, a hub id or a `.safetensors` file.
 
-        A run that has begun keeps the model it began with. ValueError with a sentence where the
-        new one cannot be loaded; the former one serves on.
+        With exactly what is to be on top of it, so the one that serves may be chosen again. It is
+        loaded and its previews are fitted, so that no run has to. A run that has begun keeps the
+        model it began with. ValueError with a sentence where the new one cannot be loaded; the
+        former one serves on.
         """
         with self._loading:
-            if self._bundle is not None and source == self.source:
+            if self._bundle is not None and (source, on_top) == (self.source, self.on_top):
                 return
-            bundle = self._read(source)
+            bundle = self._read(source, on_top)
             self._warm(bundle)
-            self.source, self._bundle = source, bundle
+            self.source, self.on_top, self._bundle = source, on_top, bundle
 
-    def _read(self, source: str) -> Bundle:
+    def _read(self, source: str, on_top: OnTop) -> Bundle:
         disable_progress_bar()  # loading takes a second or two, and the page says so
-        bundle = self._load(source, device=self.device, dtype=self.dtype)
+        bundle = self._load(
+            source,
+            device=self.device,
+            dtype=self.dtype,
+            loras=dict(on_top.loras),
+            embeddings=on_top.embeddings,
+        )
         return bundle.compile() if self._compiles else bundle
-
-    def prepare(self) -> None:
-        """Load, and fit the previews, so that no run has to."""
-        self._warm(self.bundle())
 
     @property
     def loaded(self) -> Bundle | None:
@@ -105,15 +112,19 @@ class Models:
         folder = Path(self.source).expanduser()
         told = read_json(folder / "studio.json")
         name = told.get("title")
+        vocabulary = {
+            group: [str(word) for word in _sequence(words)]
+            for group, words in _mapping(told.get("vocabulary")).items()
+        }
+        taught = [Path(path).stem for path in self.on_top.embeddings]
+        weights = [f"{Path(path).stem} × {weight:g}" for path, weight in self.on_top.loras]
         return ModelFacts(
             name=name if isinstance(name, str) else checkpoint.title(folder) or self.source,
             device=self.device,
             size=_size(folder, told),
             defaults={**few_step(folder), **_mapping(told.get("defaults"))},
-            vocabulary={
-                group: [str(word) for word in _sequence(words)]
-                for group, words in _mapping(told.get("vocabulary")).items()
-            },
+            on_top=[*weights, *taught],
+            vocabulary={**vocabulary, **({"Taught": taught} if taught else {})},
             swatches=list(_swatches(told)),
             examples=_examples(folder),
             live=(folder / "fast").is_dir() or bool(few_step(folder)),

@@ -6,7 +6,7 @@ writes under `parameters`: words, a line of words to avoid, a line of settings.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from io import BytesIO
 from typing import Any, cast
@@ -76,8 +76,17 @@ def parameters(recipe: Mapping[str, Any], index: int, size: tuple[int, int]) -> 
         "Denoising strength": f"{strengths[index % len(strengths)]:g}",
     }
     edits = asked.get("edits") or ()  # of a comparison, whose first picture is the source
+    if loras := recipe.get("loras"):
+        settings["LoRAs"] = _quoted(f"{name}: {weight:g}" for name, weight in loras.items())
+    if words := recipe.get("embeddings"):
+        settings["Embeddings"] = _quoted(words)
     lines = [edits[index - 1]["prompt"] if 0 < index <= len(edits) else asked["prompt"]]
     if asked["negative_prompt"]:
         lines.append(f"Negative prompt: {asked['negative_prompt']}")
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    """As one setting among others, which commas part."""
+    return json.dumps(", ".join(names), ensure_ascii=False)

@@ -75,16 +75,21 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
 
 def with_last_choice(settings: Settings) -> Settings:
-    """With the model that was chosen last, where none was named and it is still there."""
+    """With the model that was chosen last, where none was named; as far as it is still there."""
     last = None if settings.asked else chosen.read(settings.data)
     if last is None:
         return settings
+    model, on_top = last
     try:
-        check_model(last)
+        check_model(model)
     except ValueError as refusal:
         print(f"The model chosen last is not there. {refusal}", file=sys.stderr)
         return settings
-    return replace(settings, model=last)
+    there = on_top.only(lambda path: Path(path).is_file())
+    if gone := sorted({*on_top.files} - {*there.files}):
+        names = ", ".join(gone)
+        print(f"What was on top of the model is not all there: {names}.", file=sys.stderr)
+    return replace(settings, model=model, on_top=there)
 
 
 def sweep(cache: Path, before: float) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from studio.chosen import NOTHING, OnTop
+
 DEVICES = "auto, cpu, cuda, cuda:1, mps, …"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 POSTCARD = Path(__file__).resolve().parent.parent / "assets" / "models" / "postcard"
@@ -27,6 +29,7 @@ class Settings:
     browser: bool
     compiles: bool = False  # whether the denoiser is compiled while it works
     asked: bool = True  # whether the model was named at this start
+    on_top: OnTop = NOTHING  # of the model that was chosen last
     grace: float = 60.0  # seconds that an edit nobody watches keeps its place
 
     @property

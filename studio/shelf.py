@@ -1,5 +1,7 @@
 """What is installed: the embedded model, a folder of models, and the hub's cache.
 
+In the folder also lies what goes on top of a model: LoRAs and textual inversions.
+
 Nothing is loaded, and no connection tried: a folder is known by its `model_index.json`, a file by
 its header. What lies there and is no Stable Diffusion is listed with the sentence that says why, so
 that nobody looks for it in vain; in the hub's cache, which other programs fill, it is left out.
@@ -14,14 +16,16 @@ from typing import Any, Final
 
 from huggingface_hub import CacheNotFound, scan_cache_dir
 
-from components.picker import Shelved
+from components.picker import AddOn, Shelved
 from pipelines.core import checkpoint
+from studio import addons
 from studio.models import few_step, read_json
 
 log = logging.getLogger(__name__)
 
 FILES: Final = (".safetensors", ".ckpt")  # the latter to say why not
 INDEX: Final = "model_index.json"
+ADDED: Final = "Put it into the models folder; then it is offered on top of a model that it fits."
 NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
@@ -35,14 +39,21 @@ class Shelf:
 
     def models(self) -> Sequence[Shelved]:
         """All of them, what can be used first; reads headers, so not for the event loop."""
+        whole = [path for path in candidates(self.folder) if addons.header(path) is None]
         places = [
             (self.embedded, "comes with the studio"),
-            *((path, "in the models folder") for path in candidates(self.folder)),
+            *((path, "in the models folder") for path in whole),
             *((path, "in the hub's cache") for path in snapshots(self.cache)),
         ]
         found = {os.path.realpath(path): (path, place) for path, place in reversed(places)}
         listed = [look(path, place) for path, place in reversed(list(found.values()))]
         return sorted(listed, key=lambda each: each.refusal != "")
+
+    def add_ons(self, model: Path) -> Sequence[AddOn]:
+        """What lies in the folder to go on top of models; refused is what does not fit this one."""
+        model_widths = addons.widths(model)
+        headers = map(addons.header, candidates(self.folder))
+        return [addons.look(header, model_widths) for header in headers if header is not None]
 
     def find(self, name: str) -> Path | None:
         """Where the model of this hub id lies already, if it does."""
@@ -105,6 +116,8 @@ def family_of(path: Path, told: Mapping[str, Any]) -> str:
     """
     if path.is_file():
         header = checkpoint.read(path)
+        if header.kind in addons.KINDS:
+            raise ValueError(f"{path.name} is {header.called}. {ADDED}")
         family, inpaints = checkpoint.FAMILIES[header.family()], header.in_channels == 9
     else:
         index = checkpoint.check_folder(path)

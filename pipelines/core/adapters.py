@@ -1,7 +1,7 @@
 """What is loaded on top of a checkpoint: LoRAs and textual inversions, from `.safetensors` only."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from tokenizers import Regex, normalizers
 from torch import Tensor
 
 from pipelines.core import checkpoint
-from pipelines.core.checkpoint import CONTEXTS, FAMILIES
+from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 
 
 def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> None:
@@ -23,7 +23,7 @@ def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> None:
     """
     for source, weight in loras.items():
         path = Path(source).expanduser()
-        _check_lora(pipe, path)
+        check_lora(checkpoint.read(path), pipe.unet.config.cross_attention_dim)
         try:
             pipe.load_lora_weights(load_file(path), adapter_name="lora")
         except (RuntimeError, ValueError, KeyError, IndexError) as error:
@@ -43,44 +43,72 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
     The tokenizer writes them for the word itself, so the words of a prompt keep their places.
     Raises ValueError with one sentence where a file is no embedding or one for another family.
     """
+    pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
+    encoders = [pipe.components[name] for _, name in pairs if pipe.components.get(name)]
+    tokenizers = [pipe.components[name] for name, _ in pairs if pipe.components.get(name)]
     for source in embeddings:
         path = Path(source).expanduser()
         header = checkpoint.read(path)
-        if header.kind != "embedding":
-            raise ValueError(f"{path.name} is {header.called}, no textual inversion.")
-        rows = _vectors(load_file(path))
-        pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
-        encoders = [pipe.components[name] for _, name in pairs if pipe.components.get(name)]
-        tokenizers = [pipe.components[name] for name, _ in pairs if pipe.components.get(name)]
-        widths = [encoder.config.hidden_size for encoder in encoders]
-        if widths != [vectors.shape[1] for vectors in rows]:
-            raise ValueError(f"{path.name} is a word for another family of models than this one.")
+        check_embedding(header, [encoder.config.hidden_size for encoder in encoders])
+        tensors = load_file(path)
+        rows = [tensors[name].reshape(-1, tensors[name].shape[-1]) for name in _vectors(header)]
         for tokenizer, encoder, vectors in zip(tokenizers, encoders, rows, strict=True):
             _teach(tokenizer, encoder, path.stem, vectors)
 
 
-def _check_lora(pipe: Any, path: Path) -> None:
-    header = checkpoint.read(path)
+def names(files: Iterable[str | Path]) -> list[str]:
+    """What LoRAs or words are called: each as its file without its ending.
+
+    Raises ValueError with one sentence where two would be called the same.
+    """
+    found = [Path(file).stem for file in files]
+    folded = [name.casefold() for name in found]
+    for name in found:
+        if folded.count(name.casefold()) > 1:
+            raise ValueError(f"Two files are called {name}; leave one out, or rename it.")
+    return found
+
+
+def check_lora(header: Checkpoint, context: int | None) -> None:
+    """ValueError with one sentence where a file, by its header, is no LoRA that fits the model.
+
+    `context` is the width of the words that the model's cross-attention reads, None where it is
+    not known. What the header does not tell, adding the LoRA will.
+    """
+    name = header.path.name
     if header.kind != "lora":
-        raise ValueError(f"{path.name} is {header.called}, no LoRA.")
-    if any(re.search(r"\.(hada|lokr)_w", name) for name in header.shapes):
-        raise ValueError(f"{path.name} is a LyCORIS; only plain LoRAs are added.")
-    if any(re.search(r"double_blocks|^transformer\.", name) for name in header.shapes):
-        raise ValueError(f"{path.name} is a LoRA for another architecture; it does not fit here.")
-    here, context = pipe.unet.config.cross_attention_dim, header.context
-    if context is not None and context != here:
-        theirs = FAMILIES.get(CONTEXTS.get(context, ""), "another model")
-        ours = FAMILIES.get(CONTEXTS.get(here, ""), "of another kind")
-        raise ValueError(f"{path.name} is a LoRA for {theirs}, but the model is {ours}.")
+        raise ValueError(f"{name} is {header.called}, no LoRA.")
+    if any(re.search(r"\.(hada|lokr)_w", each) for each in header.shapes):
+        raise ValueError(f"{name} is a LyCORIS; only plain LoRAs are added.")
+    if any(re.search(r"double_blocks|^transformer\.", each) for each in header.shapes):
+        raise ValueError(f"{name} is a LoRA for another architecture; it does not fit here.")
+    if context is not None and header.context not in (None, context):
+        theirs = _family(header.context) or "another model"
+        ours = _family(context) or "of another kind"
+        raise ValueError(f"{name} is a LoRA for {theirs}, but the model is {ours}.")
 
 
-def _vectors(tensors: Mapping[str, Tensor]) -> list[Tensor]:
-    """[vectors, width] for each text encoder, the first encoder first."""
-    if "clip_l" in tensors and "clip_g" in tensors:
-        found = [tensors["clip_l"], tensors["clip_g"]]
-    else:
-        found = [next(iter(tensors.values()))]
-    return [each.reshape(-1, each.shape[-1]) for each in found]
+def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
+    """ValueError with one sentence where a file, by its header, is no word for these encoders.
+
+    `widths` are those of their vectors; empty where they are not known.
+    """
+    name = header.path.name
+    if header.kind != "embedding":
+        raise ValueError(f"{name} is {header.called}, no textual inversion.")
+    theirs = [(0, *header.shapes[vectors])[-1] for vectors in _vectors(header)]
+    if widths and theirs != list(widths):
+        raise ValueError(f"{name} is a word for another family of models than this one.")
+
+
+def _family(context: int | None) -> str | None:
+    return FAMILIES.get(CONTEXTS.get(context or 0, ""))
+
+
+def _vectors(header: Checkpoint) -> list[str]:
+    """The tensor with the vectors of each text encoder, the first encoder's first."""
+    both = ["clip_l", "clip_g"]
+    return both if header.shapes.keys() >= set(both) else [next(iter(header.shapes))]
 
 
 @torch.no_grad()

@@ -47,6 +47,8 @@ class Bundle:
         self.scheduler_config = scheduler_config
         self.name = name
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
+        self.loras: Mapping[str, float] = {}  # what was added: name → weight
+        self.words: Sequence[str] = ()  # what was taught
         self.ranker_folder: Path | None = None
         self.student_folder: Path | None = None
         self.compiled: Compiled | None = None
@@ -72,14 +74,18 @@ class Bundle:
         ValueError with one sentence where the source is not such a model or does not fit it.
         """
         path = Path(source).expanduser()
+        loras = loras or {}
+        added = dict(zip(adapters.names(loras), loras.values(), strict=True))
+        taught = adapters.names(embeddings)
         if path.is_file():
             pipe = single_file.load(path, dtype)
         else:
             pipe = _folder(path if path.is_dir() else str(source), dtype)
-        adapters.add_loras(pipe, loras or {})
+        adapters.add_loras(pipe, loras)
         adapters.add_embeddings(pipe, embeddings)
         name = checkpoint.title(path) if path.exists() else str(source)
         bundle = cls.of(pipe, name=name)
+        bundle.loras, bundle.words = added, taught
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
         bundle.to(device)

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from studio import chosen
+from studio.chosen import NOTHING, OnTop
 from studio.hub import Hub
-from studio.settings import Settings
+from studio.settings import POSTCARD, Settings
 from tests import toys
+from tests.addons import lora, lora_of_width, word
 from tests.page.conftest import Open, serving
 from tests.page.painter import Painter
 from tests.studio.hub_server import HubServer, hub_server
@@ -121,7 +123,7 @@ def test_another_models_page(painter: Painter, studio: Studio) -> None:
     assert room.get_by_label("number input for Steps").input_value() == "3"
     painter.run.click()
     painter.until("done")
-    assert chosen.read(studio.data) == str(studio.data / "models" / "land")
+    assert chosen.read(studio.data) == (str(studio.data / "models" / "land"), NOTHING)
 
     room.get_by_role("button", name="The moor").click()
     until_written(painter, "moor")
@@ -192,3 +194,79 @@ def test_another_tab_is_told_and_can_go_on(painter: Painter, studio: Studio, ope
     until_written(other, "a house")
     other.run.click()
     other.until("done")
+
+
+def test_what_is_ticked_goes_on_top_and_comes_off(
+    painter: Painter, studio: Studio, postcard: Any
+) -> None:
+    dialog = look(painter)
+    assert dialog.locator(".pt-over").is_hidden()
+    models = studio.data / "models"
+    style = lora(models / "style.safetensors", postcard.unet)
+    barn = word(models / "barn.safetensors", 128)
+    lora_of_width(models / "other.safetensors", 2048)
+
+    painter.reload()
+    dialog = look(painter)
+    dialog.get_by_role("heading", name="On top of Postcard").wait_for()
+    dialog.get_by_text("2 more cannot be used").click()
+    assert dialog.get_by_text("other.safetensors is a LoRA for Stable Diffusion XL").is_visible()
+    apply = dialog.get_by_role("button", name="Apply")
+    weight = dialog.get_by_label("Weight of style")
+    assert apply.is_disabled() and weight.is_disabled()
+    dialog.get_by_role("checkbox", name="style").focus()
+    painter.page.keyboard.press("Space")
+    dialog.get_by_text("a word for prompts").click()
+    for wrong in ("", "2.5"):
+        weight.fill(wrong)
+        assert apply.is_disabled()
+    weight.fill("0.65")
+    dialog.get_by_label("Another one").fill("no/such")
+    dialog.get_by_role("button", name="Add").click()
+    dialog.get_by_role("status").get_by_text("The hub has no model").wait_for()
+    assert weight.input_value() == "0.65"  # what is told meanwhile leaves it alone
+
+    becomes(painter, "Postcard + 2", apply.click)
+    on_top = OnTop(((str(style), 0.65),), (str(barn),))
+    assert chosen.read(studio.data) == (str(POSTCARD), on_top)
+    assert "style × 0.65, barn" in pill(painter).get_attribute("title")
+    painter.paint()
+    painter.room.get_by_role("button", name="Taught").click()
+    painter.write("a red house")
+    painter.room.get_by_role("button", name="barn", exact=True).click()
+    until_written(painter, "a red house barn")
+    painter.more()
+    painter.number("Steps", 3)
+    painter.run.click()
+    painter.until("done")
+    (recipe,) = (studio.data / "edits").glob("*/request.json")
+    told = json.loads(recipe.read_text())
+    assert (told["model"], told["loras"]) == ("postcard", {"style": 0.65})
+    assert told["embeddings"] == ["barn"]
+
+    dialog = look(painter)
+    assert dialog.get_by_label("Weight of style").input_value() == "0.65"
+    apply = dialog.get_by_role("button", name="Apply")
+    dialog.get_by_role("checkbox", name="style").uncheck()
+    assert apply.is_enabled()
+    dialog.get_by_role("checkbox", name="style").check()
+    assert apply.is_disabled()  # as it serves
+    for name in ("style", "barn"):
+        dialog.get_by_role("checkbox", name=name).uncheck()
+    becomes(painter, "Postcard ·", apply.click)
+    assert chosen.read(studio.data) == (str(POSTCARD), NOTHING)
+    assert painter.room.get_by_role("button", name="Taught").count() == 0
+
+
+def test_what_fails_on_top_leaves_the_ticks(painter: Painter, studio: Studio) -> None:
+    lora_of_width(studio.data / "models" / "lost.safetensors", 128)
+    dialog = look(painter)
+    dialog.get_by_role("checkbox", name="lost").check()
+    dialog.get_by_label("Weight of lost").fill("-1.5")
+    dialog.get_by_label("Weight of lost").press("Enter")
+    dialog.get_by_role("status").get_by_text("lost.safetensors").wait_for()
+    assert dialog.get_by_role("checkbox", name="lost").is_checked()
+    assert dialog.get_by_label("Weight of lost").input_value() == "-1.5"
+    assert dialog.get_by_role("button", name="Apply").is_enabled()
+    assert pill(painter).inner_text().startswith("Postcard ·")
+    assert chosen.read(studio.data) is None

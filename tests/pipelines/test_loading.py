@@ -309,6 +309,19 @@ def test_a_new_word_of_two_encoders(tmp_path: Path) -> None:
     assert torch.equal(found.pooled, wanted.pooled)
 
 
+def test_a_bundle_names_what_is_on_top(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    toys.tiny_pipeline(tmp_path / "words").save_pretrained(model)
+    style, barn = tmp_path / "Style.safetensors", tmp_path / "a" / "barn.safetensors"
+    lora(style, {UNET_NAME: Bundle.load(model).unet.state_dict()[UNET_LAYER]})
+    barn.parent.mkdir()
+    save_file({"emb_params": torch.zeros(1, 32)}, barn)
+    bundle = Bundle.load(model, loras={style: -0.5}, embeddings=[barn])
+    assert (bundle.name, bundle.loras, bundle.words) == ("model", {"Style": -0.5}, ["barn"])
+    with pytest.raises(ValueError, match=r"^Two files are called barn; .*\.$"):
+        Bundle.load(model, embeddings=[barn, tmp_path / "Barn.safetensors"])
+
+
 def test_a_word_of_another_family_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "word.safetensors"
     save_file({"emb_params": torch.zeros(1, 768)}, path)

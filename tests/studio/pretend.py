@@ -1,7 +1,8 @@
 """A method and a model for the studio to run: latents that count, and no networks."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ LEVEL = Level(1.0, 0.0)
 
 class PretendBundle:
     name = "pretend"
+    loras: Mapping[str, float] = MappingProxyType({"style": 0.5})
+    words = ("barn",)
     student: Any = None
     defaults: Any = None
     compiled: Any = None

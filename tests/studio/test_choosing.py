@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from components.picker import Progress
 from studio import app
 from studio.choosing import BUSY, Choice
+from studio.chosen import NOTHING, OnTop
 from studio.hub import Cancelled
 from studio.models import Models
 from studio.settings import Settings
@@ -57,7 +59,7 @@ class House:
         self.before: list[str] = []  # what the hub was asked before the last load
         self.served: list[str] = []  # the model for which a page was built
         self.models = Models(str(POSTCARD), "cpu", "float32", self.load, lambda _: None)
-        self.models.prepare()
+        self.models.bundle()
         shelf = Shelf(POSTCARD, tmp_path / "models", tmp_path / "cache")
         hub: Any = self.hub
         self.choice = Choice(self.models, shelf, hub, self.changed)
@@ -192,6 +194,29 @@ def test_a_hub_without_the_model(house: House) -> None:
         return await house.end()
 
     assert asyncio.run(choose()).text == "The hub has no model called no/such."
+
+
+def test_a_last_choice_that_fails_on_top_alone_is_the_same_model_without(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(source: str, loras: dict[str, float], **_: Any) -> Any:
+        if loras:
+            raise ValueError("style is broken.")
+        return f"networks of {source}"
+
+    turned: list[bool] = []
+    pages: Any = SimpleNamespace(turn_soon=lambda: turned.append(True))
+    on_top = OnTop((("/a/style.safetensors", 1.0),))
+    models = Models(str(house.land), "cpu", "float32", load, lambda _: None, on_top)
+    app.prepare(models, replace(Settings.read([], {}), asked=False), house.choice, pages)
+    said = "The model with what is on top of it did not load. style is broken."
+    assert capsys.readouterr().err == f"{said}\n"
+    assert asyncio.run(house.end()).text == said
+    assert (models.bundle(), models.on_top, turned) == (
+        f"networks of {house.land}",
+        NOTHING,
+        [True],
+    )
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -201,7 +201,7 @@ def student(place: Place, monkeypatch: pytest.MonkeyPatch) -> pretend.PretendBun
     """Something that paints in a few steps, beside the model that is loaded."""
     few = pretend.PretendBundle()
     few.defaults = FEW
-    place.models.prepare()
+    place.models.bundle()
     monkeypatch.setattr(pretend.PretendBundle, "student", few)
     return few
 
@@ -232,6 +232,6 @@ def test_there_is_no_glimpse_while_a_run_has_the_device(
 @pytest.mark.parametrize("loaded", [False, True])
 def test_there_is_no_glimpse_without_a_student(place: Place, sketch: Sketch, loaded: bool) -> None:
     if loaded:
-        place.models.prepare()
+        place.models.bundle()
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     assert place.requests == []

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from studio.chosen import OnTop
 from studio.models import Models, pick_device, pick_dtype
 
 
@@ -99,7 +100,8 @@ def test_the_networks_are_loaded_once(tmp_path: Path) -> None:
     assert held.loaded is None
     first = held.bundle()
     assert held.bundle() is first is held.loaded
-    assert loads == [(str(tmp_path), {"device": "cpu", "dtype": torch.float32})]
+    given = {"device": "cpu", "dtype": torch.float32, "loras": {}, "embeddings": ()}
+    assert loads == [(str(tmp_path), given)]
 
 
 class Shelf:
@@ -127,7 +129,7 @@ class Shelf:
 def test_another_model_is_chosen() -> None:
     shelf = Shelf()
     held = shelf.models()
-    held.prepare()
+    held.choose("first")
     held.choose("second")
     assert held.bundle() == held.loaded == "networks of second"
     assert (held.source, held.facts().name) == ("second", "second")
@@ -153,10 +155,31 @@ def test_every_model_is_compiled_where_that_is_wanted() -> None:
     assert held.bundle() == "second, compiled"
 
 
+def test_the_same_model_is_chosen_with_something_else_on_top() -> None:
+    loads: list[Any] = []
+
+    def load(source: str, loras: Any, embeddings: Any, **_: Any) -> Any:
+        loads.append((source, loras, embeddings))
+        return f"networks {len(loads)}"
+
+    first, second = OnTop((("/a/style.safetensors", 0.5),)), OnTop((), ("/a/barn.safetensors",))
+    held = Models("first", "cpu", "float32", load, lambda _: None, on_top=first)
+    held.bundle()
+    held.choose("first", first)
+    held.choose("first", second)
+    held.choose("first")
+    assert loads == [
+        ("first", {"/a/style.safetensors": 0.5}, ()),
+        ("first", {}, ("/a/barn.safetensors",)),
+        ("first", {}, ()),
+    ]
+    assert held.bundle() == "networks 3" and not held.on_top
+
+
 def test_a_model_that_fails_leaves_the_former_one_serving() -> None:
     shelf = Shelf()
     held = shelf.models()
-    held.prepare()
+    held.choose("first")
     with pytest.raises(ValueError, match=r"^broken could not be loaded\.$"):
         held.choose("broken")
     assert held.bundle() == held.loaded == "networks of first"
@@ -172,7 +195,7 @@ def test_a_model_that_cannot_be_warmed_is_not_served() -> None:
             raise RuntimeError("no memory")
 
     held = Models("first", "cpu", "float32", load=shelf.load, warm=warm)
-    held.prepare()
+    held.choose("first")
     with pytest.raises(RuntimeError):
         held.choose("second")
     assert (held.source, held.bundle()) == ("first", "networks of first")
@@ -181,7 +204,7 @@ def test_a_model_that_cannot_be_warmed_is_not_served() -> None:
 def test_the_former_model_serves_while_another_loads() -> None:
     shelf = Shelf()
     held = shelf.models()
-    held.prepare()
+    held.choose("first")
     shelf.gate.clear()
     shelf.asked.clear()
     choosing = threading.Thread(target=held.choose, args=("second",))

@@ -29,6 +29,14 @@ def test_the_text_is_the_one_that_other_programs_read() -> None:
     )
 
 
+def test_what_was_on_top_is_told_for_the_next_time() -> None:
+    told = made() | {"loras": {"style, old": -0.5, "ink": 1.0}, "embeddings": ["barn"]}
+    assert recipes.parameters(told, 0, (8, 8)).endswith(
+        ', LoRAs: "style, old: -0.5, ink: 1", Embeddings: "barn"'
+    )
+    assert "LoRA" not in recipes.parameters(made() | {"loras": {}, "embeddings": []}, 0, (8, 8))
+
+
 def test_a_sweep_tells_each_pictures_own_strength() -> None:
     recipe = made(strengths=(0.4, 0.8))
     recipe["notes"]["strengths"] = [0.4, 0.8]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio import chosen
+from studio.chosen import OnTop
 from studio.serving import listen, missing_library, sweep, with_last_choice
 from studio.settings import POSTCARD, Settings
 
@@ -107,8 +108,19 @@ def test_the_model_chosen_last_is_served_unless_another_is_named(
     assert with_last_choice(named).model == "a/b"
     assert capsys.readouterr().err == ""
 
+    style, gone = tmp_path / "style.safetensors", str(tmp_path / "gone.safetensors")
+    style.touch()
+    on_top = OnTop(((str(style), -0.5), (gone, 1.0)), (gone,))
+    chosen.write(tmp_path, str(tmp_path / "land"), on_top)
+    assert chosen.read(tmp_path) == (str(tmp_path / "land"), on_top)
+    assert with_last_choice(settings).on_top == OnTop(((str(style), -0.5),))
+    told = capsys.readouterr().err
+    assert told == f"What was on top of the model is not all there: {gone}.\n"
+    assert not with_last_choice(named).on_top
+
     (tmp_path / "land" / "model_index.json").unlink()
     assert with_last_choice(settings).model == str(POSTCARD)
     assert capsys.readouterr().err.startswith("The model chosen last is not there.")
-    (tmp_path / chosen.FILE).write_bytes(b"\xff\xfe")
-    assert with_last_choice(settings).model == str(POSTCARD)
+    for broken in (b"\xff\xfe", b"{", b"[]", b'{"model": 7, "loras": {}, "embeddings": []}'):
+        (tmp_path / chosen.FILE).write_bytes(broken)
+        assert with_last_choice(settings) == settings

@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
     (models / "old.ckpt").write_bytes(b"PK\x03\x04" + bytes(20))
     (models / "cut.safetensors").write_bytes(b"\xff" * 20)
     save_file({"double_blocks.0.img_attn.qkv": torch.zeros(1)}, models / "flux.safetensors")
-    save_file({"lora_unet_x.lora_down.weight": torch.zeros(1)}, models / "style.safetensors")
+    save_file({"input_hint_block.0.weight": torch.zeros(1)}, models / "hint.safetensors")
     other = folder(models / "other")
     (other / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     half = folder(models / "half")
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
     assert said.pop("Postcard") == "Postcards"
     assert all(sentence.endswith(".") for sentence in said.values())
     assert "can run code" in said["pickle"] and "can run code" in said["old.ckpt"]
-    assert "Flux" in said["flux"] and "a LoRA" in said["style"] and "Flux" in said["other"]
+    assert "Flux" in said["flux"] and "a ControlNet" in said["hint"] and "Flux" in said["other"]
     assert said["half"] == "The unet of half is not all there; fetch the model again."
     assert said["shards"] == "The unet of shards is not all there; fetch the model again."
     assert said["bins"] == "The vae of bins can run code; only .safetensors is read."
