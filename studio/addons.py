@@ -45,8 +45,9 @@ def widths(model: Path) -> Widths:
     context = read_json(model / "unet" / "config.json").get("cross_attention_dim")
     held = (read_json(model / part / "config.json") for part in ENCODERS)
     sizes = [config.get("hidden_size") for config in held if config]
-    known = all(isinstance(size, int) for size in sizes)
-    return Widths(context if isinstance(context, int) else None, tuple(sizes) if known else ())
+    known = tuple(size for size in sizes if isinstance(size, int))
+    encoders = known if len(known) == len(sizes) else ()
+    return Widths(context if isinstance(context, int) else None, encoders)
 
 
 def look(file: Checkpoint, model: Widths) -> AddOn:
