@@ -180,7 +180,7 @@ def prompt_to_prompt(
     played = tape is not None and tape.plays
     parts = [
         (rows, _predict(bundle, words.at(rows[played:]), nulls, request, held and not played))
-        for rows in cut(len(prompts), shape, guided=request.guidance_scale > 1)
+        for rows in cut(len(prompts), 0 if bundle.spares else ROOM, shape, request.guidance_scale)
     ]
     watches = [each for each in (blend, look) if each is not None]
     predict = attention.controlled(bundle.unet, parts, control, watches, tape)
@@ -217,10 +217,13 @@ def _predict(
     return lambda x, moment: each[min(moment.index, len(each)) - 1](x, moment)
 
 
-def cut(count: int, shape: Sequence[int], *, guided: bool) -> list[list[int]]:
-    """The rows of each network call: the source, and as many targets as there is room for."""
-    cells = shape[-1] * shape[-2] * (2 if guided else 1)
-    most = max(1, ROOM // cells - 1)
+def cut(count: int, room: int, shape: Sequence[int], guidance_scale: float) -> list[list[int]]:
+    """The rows of each network call: the source, and at least one target, as far as there is room.
+
+    `room` is in latent cells, of which guidance takes each row's twice.
+    """
+    cells = shape[-1] * shape[-2] * (2 if guidance_scale > 1 else 1)
+    most = max(1, room // cells - 1)
     return [[0, *range(i, min(i + most, count))] for i in range(1, count, most)]
 
 

@@ -41,6 +41,7 @@ NO_MEMORY = (
     "There was not enough memory for this edit. "
     "Try fewer pictures at once, or a smaller picture with a mask."
 )
+SPARED = "Memory was short, so it was drawn a part at a time."
 UNSAVED = "{reason}, so this result is not in the history: save it now."
 
 
@@ -108,7 +109,7 @@ class Engine:
             self._device.release()
 
     def _attempts(self, order: Order) -> Generator[Event, None, None]:
-        """Once, and once more where the memory did not suffice."""
+        """Once, and once more, in parts, where the memory did not suffice."""
         if self._models.loaded is None:
             yield Waiting(0, "The model is loading")
         bundle = self._models.bundle()
@@ -118,11 +119,11 @@ class Engine:
             if not out_of_memory(error):
                 raise
         # Only here are the run's tensors free: the exception held them.
-        log.warning("%s ran out of memory; trying once more", order.name)
+        log.warning("%s ran out of memory; trying once more, in parts", order.name)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return (yield from self._once(bundle, order))
+        return (yield from self._once(bundle.sparing(), order))
 
     def _once(self, bundle: Bundle, order: Order) -> Generator[Event, None, None]:
         begun = self._clock()
@@ -155,8 +156,10 @@ class Engine:
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
         notes = {**edit.notes, "sheets": frames.counts}
-        if bundle.compiled and (remark := bundle.compiled.remark):
-            notes["note"] = " ".join([*filter(None, [notes.get("note")]), remark])
+        remarks = [notes.get("note"), SPARED if bundle.spares else None]
+        remarks += [bundle.compiled.remark] if bundle.compiled else []
+        if any(remarks):
+            notes["note"] = " ".join(filter(None, remarks))
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}

@@ -1,5 +1,6 @@
 """The loaded networks behind four verbs: encode, decode, embed, predict."""
 
+import copy
 import json
 import math
 import threading
@@ -52,6 +53,10 @@ class Bundle:
         self.ranker_folder: Path | None = None
         self.student_folder: Path | None = None
         self.compiled: Compiled | None = None
+        self.spares = False  # whether it works a row and a picture at a time
+        self._own = [
+            (each, each.processor) for each in unet.modules() if hasattr(each, "processor")
+        ]
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
             network.requires_grad_(False).eval()
@@ -125,6 +130,20 @@ class Bundle:
         """From now on calls of the denoiser are compiled in the background (core/compiled.py)."""
         self.compiled = Compiled(self.unet)
         return self
+
+    def sparing(self) -> Self:
+        """The same networks, worked a row and a picture at a time, for when memory is short.
+
+        A picture that is larger than the autoencoder was made for is decoded in tiles.
+        """
+        other = copy.copy(self)
+        other.spares, other.compiled = True, None
+        return other
+
+    @property
+    def controlled(self) -> bool:
+        """Whether attention control has its processors in the denoiser just now."""
+        return any(module.processor is not own for module, own in self._own)
 
     @property
     def device(self) -> torch.device:
@@ -212,7 +231,8 @@ class Bundle:
         pixels = self._processor.preprocess(picture)
         if hidden is not None:
             pixels = pixels * (1 - F.interpolate(hidden.cpu(), size=pixels.shape[-2:]))
-        coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
+        with self._in_parts():
+            coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
         if hasattr(coded, "latent_dist"):
             rows = [coded.latent_dist.sample(generator) for generator in generators]
             rows = rows or [coded.latent_dist.mode()]  # one row, the mean, without generators
@@ -266,11 +286,14 @@ class Bundle:
 
         Its weights are frozen: a graph is made only for words that ask for a gradient.
         """
+        if self.spares and len(x) > 1 and not self.controlled:
+            rows = [self.predict(x[i : i + 1], t, conditioning.at([i])) for i in range(len(x))]
+            return torch.cat(rows)
         added = None
         if self._large:
             added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
         told = self._told_guidance
-        denoise = self.compiled or self.unet
+        denoise = self.unet if self.compiled is None or self.controlled else self.compiled
         output = denoise(
             x.to(self.dtype),
             t,
@@ -291,6 +314,20 @@ class Bundle:
             yield
         finally:
             self.vae.to(dtype)
+
+    @contextmanager
+    def _in_parts(self) -> Generator[None, None, None]:
+        """Where memory is short, the autoencoder takes one picture at a time, in tiles if large."""
+        if not self.spares:
+            yield
+            return
+        self.vae.enable_slicing()
+        self.vae.enable_tiling()
+        try:
+            yield
+        finally:
+            self.vae.disable_tiling()
+            self.vae.disable_slicing()
 
     @property
     def _large(self) -> bool:
@@ -315,7 +352,8 @@ class Bundle:
 
     def _pixels(self, latents: Tensor) -> Tensor:
         scaled = latents / self.vae.config.scaling_factor
-        return self.vae.decode(scaled.to(self.vae.dtype), return_dict=False)[0].float()
+        with self._in_parts():
+            return self.vae.decode(scaled.to(self.vae.dtype), return_dict=False)[0].float()
 
     def _ids(self, size: tuple[int, int]) -> Tensor | None:
         if not self._large:

@@ -25,8 +25,8 @@ Kind = tuple[torch.Size, torch.dtype, torch.Size, bool]  # of latents, time, wor
 class Compiled:
     """Stands for `network`, a UNet2DConditionModel, where it is called.
 
-    Runs it as it is, too, while attention control has its processors in it, and where a gradient
-    is asked for. What is compiled is a twin with the same weights, which no processor ever enters.
+    Runs it as it is, too, where a gradient is asked for. What is compiled is a twin with the same
+    weights, so that attention control may put its processors into the network meanwhile.
     """
 
     def __init__(self, network: Any) -> None:
@@ -35,13 +35,12 @@ class Compiled:
         self._asked: set[Kind] = set()
         self._failed = False
         self._fast = torch.compile(_twin(network), dynamic=False)
-        self._own = [(m, m.processor) for m in network.modules() if hasattr(m, "processor")]
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, x: Tensor, t: Tensor, *, encoder_hidden_states: Tensor, **told: Any) -> Any:
         x, words = x.contiguous(), encoder_hidden_states.contiguous()
         kind = x.shape, t.dtype, words.shape, told.get("encoder_attention_mask") is None
-        if torch.is_grad_enabled() or not self._pristine:
+        if torch.is_grad_enabled():
             return self.network(x, t, encoder_hidden_states=words, **told)
         if kind in self.ready:
             # were another form needed after all, no step would wait for it
@@ -59,10 +58,6 @@ class Compiled:
         if self._failed:
             return FAILED
         return MAKING if len(self.ready) < len(self._asked) else ""
-
-    @property
-    def _pristine(self) -> bool:
-        return all(module.processor is processor for module, processor in self._own)
 
     @torch.no_grad()
     def _make(self, kind: Kind, x: Tensor, t: Tensor, told: dict[str, Any]) -> None:

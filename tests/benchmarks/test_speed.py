@@ -127,12 +127,14 @@ def test_all_sides_of_painting_draw_one_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(painting, "PROMPT", "a cat, by")  # one window: diffusers cuts the rest
+    monkeypatch.setattr(torch, "compile", lambda network, **_choices: network)  # needs a compiler
     tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
     wanted = ["--pairs", "2", "--steps", "2", "--device", "cpu", "--dtype", "float32"]
     given = parse([*wanted, "--model", str(tmp_path / "model"), "--only", "painting"])
     found = measure(settings_of(given), given.only)
     edits = found.tables[0].rows
     assert edits[painting.PEER]["ratio to diffusers"] == Spread(1.0, 1.0, 1.0)
+    assert set(edits) == {painting.PEER, painting.METHOD, painting.STUDIO, painting.COMPILED}
     assert all(row["differs by, of 255"] in (0, 1) for row in edits.values())
     write(found, tmp_path / "out")
     text = (tmp_path / "out" / "speed.md").read_text("utf-8")

@@ -27,7 +27,7 @@ from pipelines.core.inversion import Asked, Inversion, inverted
 from pipelines.core.latest import Latest
 from pipelines.core.sampling import Step, walk
 from pipelines.core.tape import Tape
-from pipelines.prompt_to_prompt import Sources, cut
+from pipelines.prompt_to_prompt import ROOM, Sources, cut
 from tests import toys
 from tests.conftest import POSTCARD
 
@@ -230,10 +230,10 @@ def test_a_batch_is_cut_where_it_would_be_too_large(
 
 
 def test_more_room_takes_more_rows() -> None:
-    assert cut(9, (4, 64, 64), guided=True) == [[0, 1, 2, 3, 4, 5, 6, 7, 8]]
-    assert cut(4, (4, 128, 128), guided=True) == [[0, 1], [0, 2], [0, 3]]
-    assert cut(4, (4, 128, 128), guided=False) == [[0, 1, 2, 3]]
-    assert cut(3, (4, 999, 999), guided=True) == [[0, 1], [0, 2]]
+    assert cut(9, ROOM, (4, 64, 64), 3.0) == [[0, 1, 2, 3, 4, 5, 6, 7, 8]]
+    assert cut(4, ROOM, (4, 128, 128), 3.0) == [[0, 1], [0, 2], [0, 3]]
+    assert cut(4, ROOM, (4, 128, 128), 1.0) == [[0, 1, 2, 3]]
+    assert cut(3, 0, (4, 8, 8), 3.0) == [[0, 1], [0, 2]]
 
 
 def test_outside_a_drawn_mask_an_edit_is_its_source(small: Bundle) -> None:

@@ -1,5 +1,6 @@
 """A method and a model for the studio to run: latents that count, and no networks."""
 
+import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,12 @@ class PretendBundle:
     student: Any = None
     defaults: Any = None
     compiled: Any = None
+    spares = False
+
+    def sparing(self) -> "PretendBundle":
+        other = copy.copy(self)
+        other.spares = True
+        return other
 
 
 def models(tmp_path: Path, load: Callable[..., Any] | None = None) -> Models:

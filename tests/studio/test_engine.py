@@ -116,18 +116,20 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu", "python"])
 @pytest.mark.parametrize("at", [0, 2])
 def test_out_of_memory_is_tried_once_more(engine: Engine, error: Exception, at: int) -> None:
-    tries: list[int] = []
+    tries: list[bool] = []
 
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
-        tries.append(1)
+    def method(bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+        tries.append(bundle.spares)
         for index in range(3):
             if index == at and len(tries) == 1:
                 raise error
             yield pretend.step(index + 1, 3)
         return pretend.edit()
 
-    assert isinstance(run(engine, method)[-1], Finished)
-    assert len(tries) == 2
+    last = run(engine, method)[-1]
+    assert isinstance(last, Finished)
+    assert last.notes["note"] == module.SPARED
+    assert tries == [False, True]
 
 
 def test_out_of_memory_twice_is_one_sentence_and_the_next_run_works(engine: Engine) -> None:
