@@ -6,7 +6,7 @@ shard exists only when it is whole (it is written aside and moved into place).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -55,10 +55,17 @@ def scene_of(index: int, held_out: bool = False) -> Scene:
 
 
 def seldom(count: int) -> np.ndarray:
-    """Which of the first `count` pictures show what few do, weather or a second thing; else all."""
-    found = [attributes(scene_of(i)) for i in range(count)]
-    rare = [each["weather"] != "clear" or each["other kind"] != "none" for each in found]
+    """Which of the first `count` pictures show what few do; all of them where none does.
+
+    That is weather, a second thing, or clouds at dawn, which are of the colour of its sun.
+    """
+    rare = [_rare(attributes(scene_of(i))) for i in range(count)]
     return np.flatnonzero(rare) if any(rare) else np.arange(count)
+
+
+def _rare(shown: Mapping[str, str]) -> bool:
+    cloudy_dawn = shown["time"] == "dawn" and shown["clouds"] != "none"
+    return shown["weather"] != "clear" or shown["other kind"] != "none" or cloudy_dawn
 
 
 def edition() -> int:

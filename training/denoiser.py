@@ -5,9 +5,9 @@ in full up to a signal-to-noise ratio of 5 and less beyond: words are learnt whe
 and plain min-SNR weights (Hang et al., arXiv:2303.09556) would vanish there. The noise of a sample
 is the nearest of four draws ("immiscible" diffusion, arXiv:2406.12303); captions are dropped 10 %
 of the time for guidance. The box of the thing counts three times: it is small, and much is said of
-it. Half of a batch shows what few pictures do, weather or a second thing, whose words would be
-learnt last. The first part of the time goes to pictures half the size, which cost a quarter and
-teach the same words.
+it. Half of a batch shows what few pictures do (weather, a second thing, clouds at dawn), whose
+words would be learnt last. The first part of the time goes to pictures half the size, which cost a
+quarter and teach the same words.
 """
 
 from __future__ import annotations
