@@ -35,8 +35,8 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "reconstruction": reconstruction.job,
 }
 LONG = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
-FULL = {"painting": 24, "replacement": 6, "stroked": 4, "comparison": 12, "reconstruction": 2}
-QUICK = {"painting": 5, "replacement": 3, "stroked": 2, "comparison": 6, "reconstruction": 1}
+FULL = {"painting": 20, "replacement": 6, "stroked": 3, "comparison": 12, "reconstruction": 1}
+QUICK = {"painting": 2, "replacement": 3, "stroked": 1, "comparison": 2, "reconstruction": 1}
 
 
 def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:

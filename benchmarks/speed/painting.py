@@ -6,24 +6,29 @@ the same scheduler, guidance and seed, decode to a picture.
     diffusers   StableDiffusionImg2ImgPipeline over the very networks of our bundle
     method      pipelines.sdedit, drained
     studio      studio.engine: the same, with previews made on the way, and the result saved
+    compiled    the method again, when the denoiser's compiled form is there
 """
 
-from collections.abc import Sequence
+import copy
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 from PIL import Image
 
 from benchmarks.speed.bench import PROMPT, Bench, asked_steps, strokes
-from benchmarks.speed.report import Table
-from benchmarks.speed.rounds import Picture, Side, Spread, agreed, now, ratio
+from benchmarks.speed.report import Figure, Table
+from benchmarks.speed.rounds import Picture, Spread, agreed, now, ratio
 from components.events import Stepped
-from pipelines import SDEdit, drain, sdedit
+from pipelines import Bundle, SDEdit, drain, sdedit
+from pipelines.core.compiled import MAKING
 
-PEER, METHOD, STUDIO = (
+PEER, METHOD, STUDIO, COMPILED = (
     "diffusers, image-to-image",
     "`pipelines.sdedit`",
     "the studio, previews on, saved",
+    "`pipelines.sdedit`, compiled",
 )
 
 
@@ -43,37 +48,36 @@ def measure(bench: Bench) -> list[Table]:
     asked, settings, device = request(bench), bench.settings, bench.bundle.device
     cold = first_preview(bench, asked)
 
-    def method() -> list[Image.Image]:
-        return drain(sdedit(bench.bundle, asked)).images
+    def method(bundle: Bundle) -> list[Image.Image]:
+        return drain(sdedit(bundle, asked)).images
 
-    drawn: dict[str, Sequence[Picture]] = {
-        PEER: diffusers(bench, asked),
-        METHOD: method(),
-        STUDIO: bench.studio(sdedit, asked),
-    }
-    differences = agreed(drawn, PEER, settings.dtype)
-    sides: dict[str, Side] = {
+    sides: dict[str, Callable[[], Sequence[Picture]]] = {
         PEER: lambda: diffusers(bench, asked),
-        METHOD: method,
+        METHOD: lambda: method(bench.bundle),
         STUDIO: lambda: bench.studio(sdedit, asked),
     }
+    about = f"An edit at strength {settings.strength:g}, from strokes to a picture."
+    if not settings.quick:
+        fast, taken = compiled(bench, asked)
+        sides[COMPILED] = lambda: method(fast)
+        about += f" Its form is compiled beside the first edits, here in {taken:.0f} s."
+    drawn: dict[str, Sequence[Picture]] = {name: side() for name, side in sides.items()}
+    differences = agreed(drawn, PEER, settings.dtype)
     seconds = bench.rounds(sides, "Painting")
     repeats = min(5, settings.rounds)
     previews = [first_preview(bench, asked) for _ in range(repeats)]
     runs = [step_times(bench, asked) for _ in range(repeats)]
-    edits = Table(
-        "Painting",
-        f"An edit at strength {settings.strength:g}, from strokes to a picture.",
-        {
-            side: {
-                "an edit, s": Spread.of(seconds[side]),
-                "ratio to diffusers": ratio(seconds, side, PEER),
-                "a step, ms": Spread.of([1000 * t for run in runs for t in run[side]]),
-                "differs by, of 255": differences[side],
-            }
-            for side in sides
-        },
-    )
+    rows: dict[str, dict[str, Figure]] = {
+        side: {
+            "an edit, s": Spread.of(seconds[side]),
+            "ratio to diffusers": ratio(seconds, side, PEER),
+            "differs by, of 255": differences[side],
+        }
+        for side in sides
+    }
+    for side in runs[0]:
+        rows[side]["a step, ms"] = Spread.of([1000 * t for run in runs for t in run[side]])
+    edits = Table("Painting", about, rows)
     begun = Table(
         "The first preview",
         f"In the studio, after the click; on {device}.",
@@ -83,6 +87,19 @@ def measure(bench: Bench) -> list[Table]:
         },
     )
     return [edits, begun]
+
+
+def compiled(bench: Bench, asked: SDEdit) -> tuple[Bundle, float]:
+    """The same networks with the denoiser compiled for this edit, and the seconds that took."""
+    bundle = copy.copy(bench.bundle).compile()
+    begun = time.perf_counter()
+    drain(sdedit(bundle, asked))
+    assert bundle.compiled is not None
+    while bundle.compiled.remark == MAKING:
+        time.sleep(0.1)
+    if bundle.compiled.remark:
+        raise RuntimeError(bundle.compiled.remark)
+    return bundle, time.perf_counter() - begun
 
 
 def diffusers(bench: Bench, asked: SDEdit, **watching: Any) -> list[Image.Image]:
