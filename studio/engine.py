@@ -156,10 +156,8 @@ class Engine:
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
         notes = {**edit.notes, "sheets": frames.counts}
-        remarks = [notes.get("note"), SPARED if bundle.spares else None]
-        remarks += [bundle.compiled.remark] if bundle.compiled else []
-        if any(remarks):
-            notes["note"] = " ".join(filter(None, remarks))
+        if said := _said(bundle, edit):
+            notes["note"] = said
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
@@ -200,6 +198,13 @@ class Engine:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         return {name: folder / name for name in files}
+
+
+def _said(bundle: Bundle, edit: Edit) -> str:
+    """What the method has to say of its run, and what there is to say of the networks."""
+    spared = SPARED if bundle.spares else ""
+    compiling = bundle.compiled.remark if bundle.compiled else ""
+    return " ".join(filter(None, [edit.notes.get("note", ""), spared, compiling]))
 
 
 def is_sentence(error: BaseException) -> bool:

@@ -63,7 +63,7 @@ def measure(bench: Bench) -> list[Table]:
         about += f" Its form is compiled beside the first edits, here in {taken:.0f} s."
     drawn: dict[str, Sequence[Picture]] = {name: side() for name, side in sides.items()}
     differences = agreed(drawn, PEER, settings.dtype)
-    seconds = bench.rounds(sides, "Painting")
+    seconds = bench.rounds({**sides}, "Painting")
     repeats = min(5, settings.rounds)
     previews = [first_preview(bench, asked) for _ in range(repeats)]
     runs = [step_times(bench, asked) for _ in range(repeats)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +25,11 @@ from pipelines import (
 from pipelines.core.sampling import Run
 from tests.toys import EPSILON, tiny_pipeline, tiny_xl_pipeline
 
-WORDS = {"prompt": "a red house", "num_inference_steps": 3}
+WORDS: dict[str, Any] = {"prompt": "a red house", "num_inference_steps": 3}
 PICTURE = Image.effect_noise((32, 32), 80).convert("RGB")
 MASK = Image.new("L", (32, 32))
 MASK.paste(255, (8, 8, 24, 24))
-METHODS: dict[str, tuple[Callable[[Bundle, Request], Run], Callable[[], Request]]] = {
+METHODS: dict[str, tuple[Callable[[Bundle, Any], Run], Callable[[], Any]]] = {
     "paint": (sdedit, partial(SDEdit, image=PICTURE, num_images=3, **WORDS)),
     "replace": (blended, partial(Blended, image=PICTURE, mask_image=MASK, num_images=2, **WORDS)),
     "compare": (
@@ -61,7 +62,7 @@ def test_it_is_the_same_picture_in_smaller_parts(name: str, bundle: Bundle) -> N
 
 
 def counted(
-    bundle: Bundle, method: Callable[[Bundle, Request], Run], request: Request
+    bundle: Bundle, method: Callable[[Bundle, Any], Run], request: Request
 ) -> tuple[list[Image.Image], list[int]]:
     """The pictures, and the rows of each call of the denoiser."""
     rows: list[int] = []
