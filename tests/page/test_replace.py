@@ -139,15 +139,20 @@ def test_the_mask_stays_after_a_run_new_words_other_tabs_and_a_reload(
     assert finished(masked, pretend).sketch.mask is not None
 
 
+def stroked_and_run(painter: Painter, pretend: Pretend) -> tuple[int, int, list[int], list[int]]:
+    """Marks of the mask and of the strokes, and a pixel before the run and of its result."""
+    painter.press("Paint")
+    painter.paint((((0.1, 0.9), (0.2, 0.9)),))
+    marks, strokes = painter.marks("mask"), painter.marks()
+    former = pixel(painter, 110, 154)
+    finished(painter, pretend)
+    return marks, strokes, former, resulting(painter, (110, 154))
+
+
 def test_accept_makes_the_result_the_picture_and_discard_brings_the_former_back(
     masked: Painter, pretend: Pretend
 ) -> None:
-    masked.press("Paint")
-    masked.paint((((0.1, 0.9), (0.2, 0.9)),))
-    marks, strokes = masked.marks("mask"), masked.marks()
-    former = pixel(masked, 110, 154)
-    finished(masked, pretend)
-    result = resulting(masked, (110, 154))
+    marks, strokes, former, result = stroked_and_run(masked, pretend)
     assert result != former
     masked.press("Accept")
     until_pixel(masked, 110, 154, result)
@@ -171,12 +176,7 @@ def reload(painter: Painter, candidates: int = 1) -> None:
 def test_after_a_reload_discard_still_brings_the_former_picture_and_its_strokes_back(
     masked: Painter, pretend: Pretend
 ) -> None:
-    masked.press("Paint")
-    masked.paint((((0.1, 0.9), (0.2, 0.9)),))
-    marks, strokes = masked.marks("mask"), masked.marks()
-    former = pixel(masked, 110, 154)
-    finished(masked, pretend)
-    result = resulting(masked, (110, 154))
+    marks, strokes, former, result = stroked_and_run(masked, pretend)
     masked.press("Accept")
     until_pixel(masked, 110, 154, result)
     reload(masked)

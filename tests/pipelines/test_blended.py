@@ -14,6 +14,7 @@ from pipelines.blended import BACKGROUNDS
 from pipelines.core import solvers, tuning
 from pipelines.core.ranking import Ranker
 from tests import toys
+from tests.pictures import same
 
 Ask = Callable[..., Blended]
 
@@ -64,10 +65,6 @@ def noise(size: tuple[int, int]) -> Image.Image:
 
 def latents(bundle: Bundle, request: Blended) -> list[torch.Tensor]:
     return [step.latents for step in blended(bundle, request) if step.phase == "denoising"]
-
-
-def same(one: Image.Image, other: Image.Image) -> bool:
-    return one.size == other.size and one.tobytes() == other.tobytes()
 
 
 def differing(one: Image.Image, other: Image.Image) -> np.ndarray:

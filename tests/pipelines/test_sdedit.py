@@ -13,6 +13,7 @@ from pipelines import Bundle, SDEdit, drain, sdedit
 from pipelines.core import solvers
 from pipelines.sdedit import halved, strokes
 from tests import toys
+from tests.pictures import same
 
 Ask = Callable[..., SDEdit]
 
@@ -52,10 +53,6 @@ def spot(size: tuple[int, int], box: tuple[int, int, int, int], value: int = 255
 
 def latents(bundle: Bundle, request: SDEdit) -> torch.Tensor:
     return [step.latents for step in sdedit(bundle, request)][-1]
-
-
-def same(one: Image.Image, other: Image.Image) -> bool:
-    return one.size == other.size and one.tobytes() == other.tobytes()
 
 
 def test_the_same_request_gives_the_same_picture_bit_for_bit(bundle: Bundle, ask: Ask) -> None:
