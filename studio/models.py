@@ -33,8 +33,10 @@ DEFAULT_SIZE = 512  # of a model whose folder does not say
 
 
 def warm_up(bundle: Bundle) -> None:
-    """Fit the previews, and make the call of the denoiser that most edits make."""
+    """Fit the previews; a denoiser to be compiled begins with the call that most edits make."""
     preview.pictures(bundle, torch.zeros(1, bundle.channels, 4, 4))
+    if bundle.compiled is None:
+        return  # a call of a large denoiser takes long on a CPU, and would warm nothing
     side = bundle.size // bundle.cell
     words = bundle.embed("", (bundle.size, bundle.size))
     x = torch.zeros(2, bundle.unet.config.in_channels, side, side, device=bundle.device)

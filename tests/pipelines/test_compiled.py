@@ -20,6 +20,8 @@ from pipelines import (
     sdedit,
 )
 from pipelines.core import compiled
+from studio.models import warm_up
+from tests.pictures import same
 from tests.toys import EPSILON, tiny_pipeline
 
 
@@ -39,10 +41,6 @@ def fast(plain: Bundle, monkeypatch: pytest.MonkeyPatch) -> Bundle:
 def asked(**choices: Any) -> SDEdit:
     image = Image.new("RGB", (32, 32), "teal")
     return SDEdit(image=image, prompt="a red house", num_inference_steps=3, **choices)
-
-
-def same(one: Image.Image, other: Image.Image) -> bool:
-    return one.size == other.size and one.tobytes() == other.tobytes()
 
 
 def waited(bundle: Bundle) -> compiled.Compiled:
@@ -76,6 +74,19 @@ def test_the_compiled_form_is_what_runs_then(fast: Bundle, monkeypatch: pytest.M
     drain(sdedit(fast, asked()))
     with pytest.raises(AssertionError, match="the network itself"):
         drain(sdedit(fast, asked(num_images=2)))
+
+
+def test_a_model_begins_to_be_compiled_when_it_is_loaded(
+    fast: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form for one guided picture; a model that is not compiled makes no call for nothing."""
+    warm_up(fast)
+    assert len(waited(fast).ready) == 1
+    drain(sdedit(fast, asked()))
+    assert len(waited(fast).ready) == 1
+    fresh = Bundle.of(tiny_pipeline(tmp_path, EPSILON))
+    monkeypatch.setattr(fresh.unet, "forward", None)
+    warm_up(fresh)
 
 
 @pytest.mark.slow
