@@ -4,21 +4,19 @@ import copy
 import json
 import math
 import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderTiny, DiffusionPipeline, UNet2DConditionModel
-from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from pipelines.core import adapters, checkpoint, distilled, single_file
+from pipelines.core import adapters, autoencoder, checkpoint, distilled, single_file
 from pipelines.core.chunks import chunks
 from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
@@ -79,17 +77,15 @@ class Bundle:
         ValueError with one sentence where the source is not such a model or does not fit it.
         """
         path = Path(source).expanduser()
+        if not path.exists():
+            path = _fetched(str(source))
         loras = loras or {}
         added = dict(zip(adapters.names(loras), loras.values(), strict=True))
         taught = adapters.names(embeddings)
-        if path.is_file():
-            pipe = single_file.load(path, dtype)
-        else:
-            pipe = _folder(path if path.is_dir() else str(source), dtype)
+        pipe = single_file.load(path, dtype) if path.is_file() else _folder(path, dtype)
         adapters.add_loras(pipe, loras)
         adapters.add_embeddings(pipe, embeddings)
-        name = checkpoint.title(path) if path.exists() else str(source)
-        bundle = cls.of(pipe, name=name)
+        bundle = cls.of(pipe, name=checkpoint.title(path))
         bundle.loras, bundle.words = added, taught
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
@@ -206,7 +202,7 @@ class Bundle:
     @property
     def cell(self) -> int:
         """Pixels on the side of one latent cell."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)  # each level but one halves it
+        return autoencoder.cell(self.vae)
 
     @property
     def size(self) -> int:
@@ -228,17 +224,8 @@ class Bundle:
         Where the autoencoder has a posterior, row i is a sample drawn with generator i. Where the
         latent cells `hidden` [1, 1, h, w] are 1, the picture is mid-gray.
         """
-        pixels = self._processor.preprocess(picture)
-        if hidden is not None:
-            pixels = pixels * (1 - F.interpolate(hidden.cpu(), size=pixels.shape[-2:]))
         with self._in_parts():
-            coded = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype))
-        if hasattr(coded, "latent_dist"):
-            rows = [coded.latent_dist.sample(generator) for generator in generators]
-            rows = rows or [coded.latent_dist.mode()]  # one row, the mean, without generators
-        else:
-            rows = [coded.latents] * max(len(generators), 1)
-        return torch.cat(rows).float() * self.vae.config.scaling_factor
+            return autoencoder.encode(self.vae, picture, generators, hidden)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> list[Image.Image]:
@@ -247,15 +234,8 @@ class Bundle:
         A half-precision decode that overflows, to no number or to an all black picture, is done
         again in float32. Raises ValueError where the result is still not finite.
         """
-        pixels = self._pixels(latents)
-        if self.vae.dtype != torch.float32 and _overflowed(pixels):
-            with self._exact_vae():
-                pixels = self._pixels(latents)
-        if not pixels.isfinite().all():
-            raise ValueError(
-                "The model gave no picture (not a number); try other settings or float32."
-            )
-        return cast("list[Image.Image]", self._processor.postprocess(pixels, output_type="pil"))
+        with self._in_parts():
+            return autoencoder.decode(self.vae, latents)
 
     @torch.no_grad()
     def embed(self, text: str, size: tuple[int, int], *, negative: bool = False) -> Conditioning:
@@ -305,29 +285,8 @@ class Bundle:
         )[0]
         return output.to(torch.promote_types(output.dtype, torch.float32))
 
-    @contextmanager
-    def _exact_vae(self) -> Generator[None, None, None]:
-        """The autoencoder in float32 for a while."""
-        dtype = self.vae.dtype
-        self.vae.to(torch.float32)
-        try:
-            yield
-        finally:
-            self.vae.to(dtype)
-
-    @contextmanager
-    def _in_parts(self) -> Generator[None, None, None]:
-        """Where memory is short, the autoencoder takes one picture at a time, in tiles if large."""
-        if not self.spares:
-            yield
-            return
-        self.vae.enable_slicing()
-        self.vae.enable_tiling()
-        try:
-            yield
-        finally:
-            self.vae.disable_tiling()
-            self.vae.disable_slicing()
+    def _in_parts(self) -> AbstractContextManager[None]:
+        return autoencoder.in_parts(self.vae) if self.spares else nullcontext()
 
     @property
     def _large(self) -> bool:
@@ -346,15 +305,6 @@ class Bundle:
         waves = 1000 * (distilled.TOLD_GUIDANCE - 1) * rates[None]
         return torch.cat([waves.sin(), waves.cos()], 1)
 
-    @property
-    def _processor(self) -> VaeImageProcessor:
-        return VaeImageProcessor(vae_scale_factor=self.cell)
-
-    def _pixels(self, latents: Tensor) -> Tensor:
-        scaled = latents / self.vae.config.scaling_factor
-        with self._in_parts():
-            return self.vae.decode(scaled.to(self.vae.dtype), return_dict=False)[0].float()
-
     def _ids(self, size: tuple[int, int]) -> Tensor | None:
         if not self._large:
             return None
@@ -363,20 +313,22 @@ class Bundle:
         return torch.tensor([ids], dtype=self.dtype, device=self.device)
 
 
-def _overflowed(pixels: Tensor) -> bool:
-    """Whether a picture of [B, 3, H, W] in [-1, 1] is no number somewhere, or black everywhere."""
-    black = (pixels.amax((1, 2, 3)) <= -1).any()
-    return bool(black or not pixels.isfinite().all())
-
-
-def _folder(source: Path | str, dtype: torch.dtype) -> Any:
-    local = isinstance(source, Path)
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "local_files_only": local}
-    if local:
-        index = checkpoint.check_folder(source)
-        options |= {part: None for part in checkpoint.UNUSED if part in index}
-        options["variant"] = checkpoint.variant(source)
+def _fetched(name: str) -> Path:
+    """The folder of a model of the hub; what the hub's cache lacks is fetched."""
+    unused = dict.fromkeys(checkpoint.UNUSED)
     try:
-        return DiffusionPipeline.from_pretrained(str(source), **options)
+        return Path(DiffusionPipeline.download(name, use_safetensors=True, **unused))
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{name} could not be loaded as a model: {error}") from error
+
+
+def _folder(path: Path, dtype: torch.dtype) -> Any:
+    index = checkpoint.check_folder(path)
+    options: dict[str, Any] = {part: None for part in checkpoint.UNUSED if part in index}
+    options |= {"dtype": dtype, "variant": checkpoint.variant(path)}
+    try:
+        return DiffusionPipeline.from_pretrained(
+            str(path), use_safetensors=True, local_files_only=True, **options
+        )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{source} could not be loaded as a model: {error}") from error
+        raise ValueError(f"{path} could not be loaded as a model: {error}") from error

@@ -36,6 +36,7 @@ _KINDS = {
     "controlnet": ("a ControlNet", r"^control_model\.|controlnet_cond_embedding|^input_hint_block"),
     "flux": ("a Flux checkpoint", r"(^|\.)double_blocks\.\d+\.img_attn"),
     "sd3": ("a Stable Diffusion 3 checkpoint", r"(^|\.)joint_blocks\."),
+    "edm": ("an EDM checkpoint, as Playground 2.5 is", r"^edm_(mean|std)$|^edm_vpred\."),
     "sdxl": ("a Stable Diffusion XL checkpoint", r"^conditioner\.embedders\.1\.model\."),
     "refiner": ("the refiner of Stable Diffusion XL", r"^conditioner\.embedders\.0\.model\."),
     "sd2": ("a Stable Diffusion 2 checkpoint", r"^cond_stage_model\.model\."),
@@ -193,8 +194,12 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
     if family not in ("StableDiffusion", "StableDiffusionXL", "LatentConsistencyModel"):
         raise ValueError(f"{folder.name} is a model for {name}; {_OFFER}.")
     for part, home in index.items():
-        if isinstance(home, list) and home[:1] and home[0] not in _LIBRARIES:
+        if not isinstance(home, list):
+            continue
+        if home[:1] and home[0] not in _LIBRARIES:
             raise ValueError(f"The {part} of {folder.name} brings code of its own; it is not run.")
+        if part == "scheduler" and str(home[-1]).startswith("EDM"):
+            raise ValueError(f"{folder.name} is an EDM model, as Playground 2.5 is; {_OFFER}.")
     for path in sorted(folder.glob("*/*.safetensors")):
         read(path)
     return index

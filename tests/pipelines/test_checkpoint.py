@@ -42,6 +42,8 @@ def write(path: Path, said: object, data: bytes = b"", length: int | None = None
         ((UNET, VAE, CLIP), "sd1"),
         ((UNET, VAE, OPEN_CLIP), "sd2"),
         ((UNET, *XL), "sdxl"),
+        ((UNET, *XL, "edm_mean", "edm_std"), "edm"),
+        ((UNET, *XL, "edm_vpred.sigma_max"), "edm"),
         ((UNET, VAE, "conditioner.embedders.0.model.positional_embedding"), "refiner"),
         (("model.diffusion_model.double_blocks.0.img_attn.norm.key_norm.scale", VAE), "flux"),
         (("double_blocks.0.img_attn.qkv.weight",), "flux"),
@@ -201,6 +203,15 @@ def test_code_in_a_folder_is_refused(tmp_path: Path) -> None:
     index = {"_class_name": ["evil", "Evil"]}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(ValueError, match=r"the studio edits with"):
+        Bundle.load(tmp_path)
+
+
+def test_a_folder_of_an_edm_model_is_refused(tmp_path: Path) -> None:
+    """Its noise is not what our solvers take away."""
+    scheduler = ["diffusers", "EDMDPMSolverMultistepScheduler"]
+    index = {"_class_name": "StableDiffusionXLPipeline", "scheduler": scheduler}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"is an EDM model, .*; the studio edits with"):
         Bundle.load(tmp_path)
 
 

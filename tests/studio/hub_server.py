@@ -1,4 +1,5 @@
-"""A hub on this machine: the two routes that adding a model asks, and a way to hold its bytes."""
+"""A hub on this machine: the routes that adding a model asks, those that diffusers asks, and a way
+to hold its bytes."""
 
 import hashlib
 import json
@@ -42,6 +43,12 @@ class HubServer:
             siblings.append(found)
         return {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings, "tags": []}
 
+    def tree(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {"type": "file", "path": each["rfilename"], "size": each["size"], "oid": each["blobId"]}
+            for each in self.info(name)["siblings"]
+        ]
+
 
 @contextmanager
 def hub_server() -> Generator[HubServer]:
@@ -50,31 +57,42 @@ def hub_server() -> Generator[HubServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
-            if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)", path):
+            if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/.+", path):
+                self._send(200, json.dumps(told.tree(found[1])).encode())
+            elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/.+)?", path):
                 name = found[1]
                 if name in told.models:
                     self._send(200, json.dumps(told.info(name)).encode())
                 else:
                     status, code = REFUSED.get(name, (401, "RepoNotFound"))
                     self._send(status, b"{}", {"X-Error-Code": code} if code else {})
-            elif found := re.fullmatch(rf"/([^/]+/[^/]+)/resolve/{COMMIT}/(.+)", path):
+            elif found := re.fullmatch(rf"/([^/]+/[^/]+)/resolve/(?:{COMMIT}|main)/(.+)", path):
                 self._file(told.models[found[1]] / found[2], found[2])
             else:
                 self._send(404, b"")
 
+        do_HEAD = do_GET
+
         def _file(self, path: Path, name: str) -> None:
+            if not path.is_file():
+                self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+                return
             content = bytearray(path.read_bytes())
+            known = {"X-Repo-Commit": COMMIT, "ETag": hashlib.sha1(content).hexdigest()}
             if name == told.spoil:
                 content[-1] ^= 1
             start = int(re.findall(r"\d+", self.headers.get("range", "0"))[0])
-            told.asked.append((name, start))
-            self._send(206 if start else 200, bytes(content[start:]))
+            if self.command == "GET":
+                told.asked.append((name, start))
+            self._send(206 if start else 200, bytes(content[start:]), known)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
             for key, value in {**(headers or {}), "content-length": str(len(body))}.items():
                 self.send_header(key, value)
             self.end_headers()
+            if self.command == "HEAD":
+                return
             half = len(body) // 2
             self.wfile.write(body[:half])
             self.wfile.flush()

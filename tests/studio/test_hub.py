@@ -1,6 +1,9 @@
 """A model is added from a hub on this machine: fetched, cancelled, gone on with, refused."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +14,18 @@ from pipelines import Bundle
 from studio import hub
 from studio.hub import Cancelled, Hub
 from tests import toys
+from tests.conftest import ROOT
 from tests.studio.hub_server import HubServer, hub_server
 
 NAME = "ada/landscapes"
+LOADED = """
+import sys
+from pipelines import Bundle
+try:
+    print("loaded", Bundle.load(sys.argv[1]).name)
+except ValueError as refusal:
+    print(refusal)
+"""
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -76,6 +88,32 @@ def test_what_is_loaded_is_fetched_and_nothing_else(
     assert told[-1][1] == kept
     assert not list((tmp_path / "models").glob(".*"))
     assert Bundle.load(home).name == "landscapes"
+
+
+def loaded(name: str, server: HubServer, cache: Path, *, offline: bool = False) -> str:
+    """What a process of its own says that loads a model by its id; diffusers' client asks."""
+    told = {"HF_ENDPOINT": server.url, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": str(offline)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, name],
+        env={**os.environ, **told},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: Path) -> None:
+    """Without checker, pickles and code, and later without a connection."""
+    assert loaded(NAME, server, tmp_path) == f"loaded {NAME}"
+    fetched = [name for name, _ in server.asked]
+    assert sum(name.endswith(".safetensors") for name in fetched) == 3
+    assert not any(name.endswith((".bin", ".py")) or "checker" in name for name in fetched)
+    assert loaded(NAME, server, tmp_path, offline=True) == f"loaded {NAME}"
+    assert [name for name, _ in server.asked] == fetched
+    refused = loaded("ada/nothing", server, tmp_path)
+    assert refused.startswith("ada/nothing could not be loaded as a model: ")
 
 
 def test_half_precision_alone_is_taken_as_it_is(
