@@ -6,68 +6,86 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+import transformers
+from transformers import CLIPTextConfig, CLIPTokenizer
 
 from pipelines import Bundle
 from pipelines.core import solvers
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 POSTCARD = str(ASSETS / "models" / "postcard")
-FULL_WIDTH = "sd15"  # stands for a Stable Diffusion 1.5 of random weights, made on the spot
+FULL_WIDTH = {"sd15": "sd1", "sdxl": "sdxl"}  # stand for models of random weights, made on the spot
+NARROW = {"block_out_channels": [32] * 4}  # an autoencoder, on a CPU
 
 
-def load(source: str, device: str, dtype: torch.dtype) -> Bundle:
-    """A model by its folder or name, or FULL_WIDTH."""
-    if source == FULL_WIDTH:
-        return _full_width(device, dtype)
+def load(source: str, device: str, dtype: torch.dtype, cells: int | None = None) -> Bundle:
+    """A model by its folder or name, or one of FULL_WIDTH, made for pictures of so many cells."""
+    if source in FULL_WIDTH:
+        return _random(source, device, dtype, {} if cells is None else {"sample_size": cells})
     return Bundle.load(source, device=device, dtype=dtype)
 
 
 def peer(bundle: Bundle, name: str) -> Any:
-    """diffusers' pipeline of that name over the bundle's networks and its scheduler."""
+    """diffusers' pipeline of that name over the bundle's networks and its scheduler.
+
+    `name` is that of Stable Diffusion 1; of a bundle with two text encoders, XL's own is taken.
+    """
     own, _ = solvers.resolve("default", bundle.scheduler_config)
     scheduler = getattr(diffusers, solvers.CLASSES[own])
-    pipe = getattr(diffusers, name)(
-        vae=bundle.vae,
-        text_encoder=bundle.text_encoders[0],
-        tokenizer=bundle.tokenizers[0],
-        unet=bundle.unet,
-        scheduler=scheduler.from_config(bundle.scheduler_config),
-        safety_checker=None,
-        feature_extractor=None,
-        image_encoder=None,
-        requires_safety_checker=False,
-    )
+    parts: dict[str, Any] = {
+        "vae": bundle.vae,
+        "unet": bundle.unet,
+        "scheduler": scheduler.from_config(bundle.scheduler_config),
+        "text_encoder": bundle.text_encoders[0],
+        "tokenizer": bundle.tokenizers[0],
+        "feature_extractor": None,
+        "image_encoder": None,
+    }
+    if len(bundle.text_encoders) == 2:
+        name = name.replace("StableDiffusion", "StableDiffusionXL")
+        parts |= {
+            "text_encoder_2": bundle.text_encoders[1],
+            "tokenizer_2": bundle.tokenizers[1],
+            "force_zeros_for_empty_prompt": bundle.zero_negative,
+            "add_watermarker": False,
+        }
+    else:
+        parts |= {"safety_checker": None, "requires_safety_checker": False}
+    pipe = getattr(diffusers, name)(**parts)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def _full_width(device: str, dtype: torch.dtype) -> Bundle:
-    """Its denoiser (860 M parameters) and text encoder, with a narrow autoencoder and DDIM.
+def _random(source: str, device: str, dtype: torch.dtype, small: dict[str, Any]) -> Bundle:
+    """Networks of the published sizes; on a CPU the autoencoder is narrow."""
+    folder = ASSETS / "configs" / FULL_WIDTH[source]
+    index = _read(folder / "model_index.json")
+    encoders = [part for part in index if part.startswith("text_encoder")]
 
-    What is measured on it is the denoiser: the pictures mean nothing.
-    """
-    folder = ASSETS / "configs" / "sd1"
+    def made(part: str, changes: dict[str, Any]) -> Any:
+        library, name = index[part]
+        config = _read(folder / part / "config.json") | changes
+        with torch.device(device):
+            if library == "diffusers":
+                network = getattr(diffusers, name).from_config(config)
+            else:
+                network = getattr(transformers, name)(CLIPTextConfig(**config))
+        return torch.nn.Module.to(network, dtype)  # diffusers' own warns of nothing at length
+
     torch.manual_seed(0)
-    with torch.device(device):
-        unet: Any = UNet2DConditionModel.from_config(_read(folder / "unet"))
-        text_encoder = CLIPTextModel(CLIPTextConfig(**_read(folder / "text_encoder")))
-        vae: Any = AutoencoderKL.from_config(
-            {**_read(folder / "vae"), "block_out_channels": [32] * 4}
-        )
     tokenizer = CLIPTokenizer.from_pretrained(
         str(ASSETS / "configs" / "tokenizer"), local_files_only=True
     )
-    schedule = _read(folder / "scheduler")
-    kept = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "steps_offset")
-    ddim = DDIMScheduler(**{name: schedule[name] for name in kept}, clip_sample=False)
-    config = {**ddim.config, "_class_name": "DDIMScheduler"}
-    for network in (vae, unet, text_encoder):
-        torch.nn.Module.to(network, dtype)  # diffusers' own warns of nothing at length
-    return Bundle(vae, unet, [tokenizer], [text_encoder], config, name=FULL_WIDTH)
+    return Bundle(
+        made("vae", NARROW if device == "cpu" else {}),
+        made("unet", small),
+        [tokenizer] * len(encoders),
+        [made(each, {}) for each in encoders],
+        _read(folder / "scheduler" / "scheduler_config.json"),
+        name=source,
+        zero_negative=index.get("force_zeros_for_empty_prompt", False),
+    )
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    (file,) = folder.glob("*.json")
+def _read(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text("utf-8"))

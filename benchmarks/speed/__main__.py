@@ -1,7 +1,7 @@
 """How long edits take and what they hold in memory, each a ratio to a peer in the same run.
 
     python -m benchmarks.speed [--quick] [--only painting …] [--pairs 15] [--dtype float32]
-    python -m benchmarks.speed --only sd15      a full-width denoiser of random weights, 4 GB
+    python -m benchmarks.speed --only sd15 sdxl     denoisers of the published width, random weights
 
 The sides of a job work one after another in every round, in changing order, on the same networks;
 a ratio is taken within a round, so that what else the machine does falls on both. Before anything
@@ -20,8 +20,8 @@ import diffusers
 import torch
 
 from benchmarks.machine import load, machine
-from benchmarks.networks import POSTCARD
-from benchmarks.speed import comparing, levers, memory, painting, replacing
+from benchmarks.networks import FULL_WIDTH, POSTCARD
+from benchmarks.speed import comparing, full_width, levers, memory, painting, replacing
 from benchmarks.speed.bench import Bench, Settings
 from benchmarks.speed.report import Report, Table, as_json, markdown
 from pipelines.core import solvers
@@ -33,9 +33,10 @@ JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "comparing": comparing.measure,
     "memory": memory.measure,
     "levers": levers.measure,
-    "sd15": comparing.full_width,
+    "sd15": full_width.sd15,
+    "sdxl": full_width.sdxl,
 }
-USUAL = [name for name in JOBS if name != "sd15"]
+USUAL = [name for name in JOBS if name not in FULL_WIDTH]
 
 
 def measure(settings: Settings, jobs: Sequence[str]) -> Report:
@@ -77,7 +78,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="2 rounds of 4 steps: does it run?")
     parser.add_argument(
-        "--only", nargs="+", choices=JOBS, default=USUAL, help="[all jobs but sd15]"
+        "--only", nargs="+", choices=JOBS, default=USUAL, help="[all but sd15, sdxl]"
     )
     parser.add_argument("--pairs", type=int, default=15, help="rounds, of long jobs a share [15]")
     parser.add_argument("--steps", type=int, default=20, help="network steps that run [20]")

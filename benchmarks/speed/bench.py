@@ -34,9 +34,10 @@ class Settings:
     strength: float = 0.7  # of painting
     rounds: int = 15
     quick: bool = False
+    cells: int | None = None  # on the side of a picture; None: as many as the model is made for
 
     def load(self) -> Bundle:
-        return networks.load(self.model, self.device, self.dtype)
+        return networks.load(self.model, self.device, self.dtype, self.cells)
 
     def asked(self) -> dict[str, Any]:
         """The settings that every pipeline and request takes by the same names."""

@@ -8,8 +8,7 @@ The memory of each is what a fresh process holds at most while it denoises, abov
 the model loaded. Decoding, which all three do alike, is left out of that: it would hide the rest.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 from itertools import islice
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from benchmarks import networks, published
+from benchmarks import published
 from benchmarks.speed import process
 from benchmarks.speed.bench import Bench, strokes
 from benchmarks.speed.report import Figure, Table
@@ -65,28 +64,6 @@ def measure(bench: Bench) -> list[Table]:
         memory_table(bench, [every] if quick else [one[0], every]),
         caching(bench),
     ]
-
-
-def full_width(bench: Bench) -> list[Table]:
-    """The same on a Stable Diffusion 1.5 of random weights; on a CPU what fits there."""
-    settings = bench.settings
-    small = settings.device == "cpu"
-    wide = replace(
-        settings,
-        model=networks.FULL_WIDTH,
-        steps=2 if small or settings.quick else 10,
-        rounds=1 if settings.quick else 2 if small else settings.rounds,
-    )
-    kinds: list[Kinds] = [("replace",)] if small else [("replace",), tuple(EDITS)]
-    held = memory_table(Bench(wide, bench.folder), kinds)  # before this process holds one too
-    with_edits = Bench(wide, bench.folder)
-    tables = [
-        timed_table(with_edits, f"Comparing, {len(each)} edit{'s' * (len(each) > 1)}", [each], 1)
-        for each in kinds
-    ]
-    place = f"Stable Diffusion 1.5 of random weights, 64 × 64 latents, {wide.steps} steps"
-    return [replace(each, title=f"{each.title}, full width", about=f"{place}. {each.about}")
-            for each in [*tables, held]]  # fmt: skip
 
 
 # --- the sides -----------------------------------------------------------------------------------
@@ -247,16 +224,22 @@ def _prepared(way: str, kinds: Kinds, bench: Bench) -> Side:
 
 
 def caching(bench: Bench) -> Table:
+    """However the source came to be; what takes long is timed once."""
+    every = {"drawn by seed": {}, **_inversions(bench)}
+    return second_edit(bench, every, 0.4)
+
+
+def second_edit(bench: Bench, sources: Mapping[str, dict[str, Any]], share: float) -> Table:
     """A source, edited a second time; what is known of it is kept as the studio keeps it."""
     rows: dict[str, dict[str, Figure]] = {}
-    for name, given in {"drawn by seed": {}, **_inversions(bench)}.items():
+    for name, given in sources.items():
         slow = given.get("inversion") == "null-text"
         first, second = (
             PromptToPrompt(prompt=SOURCE, edits=(EDITS[kind],), **given, **bench.settings.asked())
             for kind in ("replace", "refine")
         )
         seconds: Seconds = {"first": [], "second": []}
-        for _ in range(1 if slow else max(round(bench.settings.rounds * 0.4), 1)):
+        for _ in range(1 if slow else max(round(bench.settings.rounds * share), 1)):
             kept = Sources()
             for which, request in (("first", first), ("second", second)):
                 side = partial(_given, bench, request, kept)

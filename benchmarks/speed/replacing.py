@@ -1,5 +1,6 @@
 """Replacing against diffusers' inpainting; what a small mask saves; what decoder tuning takes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ PEER, DECODED, METHOD, STUDIO = (
 
 def measure(bench: Bench) -> list[Table]:
     tables = [candidates(bench, number) for number in CANDIDATES]
-    return [*tables, small_mask(bench), tuning(bench)]
+    return [*tables, small_mask(bench), quick(bench, CANDIDATES), tuning(bench)]
 
 
 def request(bench: Bench, side: int, share: int, **choices: Any) -> Blended:
@@ -128,6 +129,32 @@ def small_mask(bench: Bench) -> Table:
         f"of them are worked on. Ours works at the model's own {bench.bundle.size} pixels at most "
         "(enlarging the small part to them, or, quick, leaving it as fine as the whole), diffusers "
         "at all that there are.",
+        rows,
+    )
+
+
+def quick(bench: Bench, numbers: Sequence[int], share: float = 1) -> Table:
+    """What a small mask saves in a picture of the model's own size, made no finer than the rest."""
+    rows: dict[str, dict[str, Figure]] = {}
+    for number in numbers:
+        about = f"{number} candidate{'s' * (number > 1)}"
+        whole, small = f"all of the frame masked, {about}", f"1/{SMALLER**2} of it, {about}"
+        asked = {"num_images": number, "crop": "quick"}
+        sides: dict[str, Side] = {
+            whole: partial(ours, bench, request(bench, bench.bundle.size, 1, **asked)),
+            small: partial(ours, bench, request(bench, bench.bundle.size, SMALLER, **asked)),
+        }
+        for side in sides.values():
+            side()
+        seconds = bench.rounds(sides, f"A quick crop, {number}", share)
+        for name in sides:
+            rows[name] = {
+                "an edit, s": Spread.of(seconds[name]),
+                "ratio to a full mask": ratio(seconds, name, whole),
+            }
+    return Table(
+        "A small mask, quick",
+        'crop="quick": a quarter of the cells is worked on, and they stay as large as they are.',
         rows,
     )
 

@@ -1,6 +1,7 @@
 """The benchmark of speed compares equal work, and its arithmetic is right."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -10,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.speed import levers, painting, process, report
+from benchmarks import networks
+from benchmarks.speed import full_width, levers, painting, process, report
 from benchmarks.speed.__main__ import JOBS, USUAL, measure, parse, settings_of, write
 from benchmarks.speed.bench import Bench, Settings, asked_steps, marked
 from benchmarks.speed.report import Table
@@ -25,6 +27,7 @@ from benchmarks.speed.rounds import (
     ratio,
 )
 from pipelines.core import solvers
+from tests.single_files import small_configs
 from tests.toys import tiny_pipeline
 
 
@@ -160,7 +163,44 @@ def test_a_lever_changes_one_thing_and_is_let_go(
     assert bench.bundle.dtype == torch.float32 and torch.get_num_threads() == threads
 
 
+@pytest.mark.parametrize(
+    ("model", "jobs"),
+    [
+        ("sd15", [full_width.painted, full_width.replaced, full_width.quick, full_width.again]),
+        ("sdxl", [full_width.painted]),
+    ],
+)
+def test_models_of_the_published_form_are_held_to_the_floor(
+    model: str, jobs: list[full_width.Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All sides draw one picture; XL's peer is XL's own pipeline."""
+    small_configs(tmp_path / "configs")
+    monkeypatch.setattr(networks, "ASSETS", tmp_path)
+    monkeypatch.setattr(networks, "NARROW", {})
+    settings = Settings("", device="cpu", dtype=torch.float32, rounds=1, quick=True)
+    tables = full_width.tables(Bench(settings, tmp_path / "studio"), model, jobs, 2, 16)
+    assert all(full_width.TITLES[model] in each.title for each in tables)
+    for each in tables:
+        assert {row.get("differs by, of 255", 0) for row in each.rows.values()} <= {0, 1}
+    for row in tables[0].rows.values():
+        share, taken = row["the floor's share"], row["an edit, s"]
+        assert isinstance(share, Spread) and isinstance(taken, Spread)
+        assert share.low > 0
+        assert share.median * taken.median == pytest.approx(share.high * taken.low)
+
+
+def test_operations_are_those_of_the_steps(tmp_path: Path) -> None:
+    """Each step has the same, beside those of the autoencoder and the words."""
+    tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
+    settings = Settings(str(tmp_path / "model"), device="cpu", dtype=torch.float32)
+    one, two, four = (
+        full_width.operations(Bench(replace(settings, steps=steps), tmp_path))
+        for steps in (1, 2, 4)
+    )
+    assert 0 < one < two < four and four - two == 2 * (two - one)
+
+
 def test_the_command_line_has_its_defaults() -> None:
-    assert parse([]).only == USUAL and "sd15" in JOBS and "sd15" not in USUAL
+    assert parse([]).only == USUAL and {*JOBS} - {*USUAL} == {"sd15", "sdxl"}
     quick = settings_of(parse(["--quick", "--device", "cpu", "--dtype", "float32"]))
     assert (quick.rounds, quick.steps, quick.quick) == (2, 4, True)
