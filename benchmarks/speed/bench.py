@@ -14,7 +14,6 @@ from benchmarks import networks
 from benchmarks.speed.rounds import Seconds, Side, interleaved
 from components.events import Event, Finished
 from pipelines import Bundle, Request
-from pipelines.core import solvers
 from studio.engine import Engine, Method, Order
 from studio.history import History
 from studio.models import Models
@@ -95,8 +94,8 @@ class Bench:
 
 
 def asked_steps(running: int, strength: float) -> int:
-    """`num_inference_steps` of which `running` run at `strength`."""
-    return next(n for n in count(running) if solvers.count(n, strength) == running)
+    """`num_inference_steps` of which `running` run at `strength`, in diffusers too."""
+    return next(n for n in count(running) if int(n * strength) == running)
 
 
 def strokes(side: int) -> Image.Image:

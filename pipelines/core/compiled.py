@@ -35,6 +35,9 @@ class Compiled:
         self._asked: set[Kind] = set()
         self._failed = False
         self._fast = torch.compile(_twin(network), dynamic=False)
+        # Runs what was made and makes nothing, so that no step waits; in its own thread alone,
+        # where torch.compiler.set_stance would keep the other one from making a form, too.
+        self._made = torch._dynamo.run(self._fast)
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, x: Tensor, t: Tensor, *, encoder_hidden_states: Tensor, **told: Any) -> Any:
@@ -43,9 +46,7 @@ class Compiled:
         if torch.is_grad_enabled():
             return self.network(x, t, encoder_hidden_states=words, **told)
         if kind in self.ready:
-            # were another form needed after all, no step would wait for it
-            with torch.compiler.set_stance("eager_on_recompile"):
-                return self._fast(x, t, encoder_hidden_states=words, **told)
+            return self._made(x, t, encoder_hidden_states=words, **told)
         if kind not in self._asked and len(self._asked) < MOST and not self._failed:
             self._asked.add(kind)
             given = x.clone(), t.clone(), {"encoder_hidden_states": words.clone(), **told}

@@ -32,7 +32,8 @@ from tests.toys import tiny_pipeline
 
 
 @pytest.mark.parametrize(
-    ("running", "strength", "asked"), [(20, 1.0, 20), (20, 0.7, 29), (14, 0.7, 20), (1, 0.5, 1)]
+    ("running", "strength", "asked"),
+    [(20, 1.0, 20), (20, 0.7, 29), (14, 0.7, 20), (1, 0.5, 2), (1, 0.7, 2)],
 )
 def test_as_many_steps_run_as_were_wanted(running: int, strength: float, asked: int) -> None:
     assert asked_steps(running, strength) == asked

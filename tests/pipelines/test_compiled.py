@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,34 +90,68 @@ def test_a_model_begins_to_be_compiled_when_it_is_loaded(
     warm_up(fresh)
 
 
-@pytest.mark.slow
-def test_torch_makes_one_form_for_each_kind_of_call(
-    plain: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Traced by torch, without a C++ compiler; later calls fit the form that was made."""
-    traced = ran = 0
+class Traced:
+    """A backend of torch.compile that needs no C++ compiler and counts."""
 
-    def backend(graph: Any, _example: Any) -> Any:
-        nonlocal traced
-        traced += 1
+    def __init__(self) -> None:
+        self.traced = self.ran = 0
+        self.meanwhile: Callable[[], object] | None = None  # once, while a form runs
+
+    def __call__(self, graph: Any, _example: Any) -> Any:
+        self.traced += 1
 
         def form(*given: Any) -> Any:
-            nonlocal ran
-            ran += 1
+            self.ran += 1
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile:
+                meanwhile()
             return graph(*given)
 
         return form
 
-    expected = drain(sdedit(plain, asked())).images[0]
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Traced:
+    backend = Traced()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     torch.compiler.reset()
+    return backend
+
+
+@pytest.mark.slow
+def test_torch_makes_one_form_for_each_kind_of_call(
+    plain: Bundle, backend: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later calls fit the form that was made."""
+    expected = drain(sdedit(plain, asked())).images[0]
     drain(sdedit(plain.compile(), asked()))
-    assert waited(plain).ready and traced
+    assert waited(plain).ready and backend.traced
     monkeypatch.setattr(plain.compiled, "network", None)
-    parts, ran = traced, 0
+    parts, backend.ran = backend.traced, 0
     edit = drain(sdedit(plain, asked()))
     assert same(edit.images[0], expected)
-    assert (traced, ran) == (parts, edit.notes["steps"][0] * parts)
+    assert (backend.traced, backend.ran) == (parts, edit.notes["steps"][0] * parts)
+
+
+@pytest.mark.slow
+def test_a_form_is_made_also_while_another_one_runs(plain: Bundle, backend: Traced) -> None:
+    drain(sdedit(plain.compile(), asked()))
+    waited(plain)
+    parts = backend.traced
+
+    def another() -> None:
+        drain(sdedit(plain, asked(num_images=2)))
+        waited(plain)
+
+    def meanwhile() -> None:
+        thread = threading.Thread(target=another)
+        thread.start()
+        thread.join()
+
+    backend.meanwhile = meanwhile
+    drain(sdedit(plain, asked()))
+    assert len(waited(plain).ready) == 2
+    assert backend.traced == 2 * parts
 
 
 def test_nobody_waits_for_it(fast: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
