@@ -1,6 +1,6 @@
 """Replacing against diffusers' inpainting; what a small mask saves; what decoder tuning takes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -43,16 +43,19 @@ def request(bench: Bench, side: int, share: int, **choices: Any) -> Blended:
     )
 
 
-def diffusers(bench: Bench, asked: Blended) -> list[Image.Image]:
-    assert asked.image is not None
+def diffusers(
+    bench: Bench, asked: Blended, padding_mask_crop: int | None = None
+) -> list[Image.Image]:
+    """At the model's own size, to which a crop is enlarged, as ours is."""
     return (
         bench.peer("StableDiffusionInpaintPipeline")(
             prompt=asked.prompt,
             image=asked.image,
             mask_image=asked.mask_image,
             strength=asked.strength,
-            height=asked.image.height,
-            width=asked.image.width,
+            height=bench.bundle.size,
+            width=bench.bundle.size,
+            padding_mask_crop=padding_mask_crop,
             num_images_per_prompt=asked.num_images,
             generator=bench.generators(asked.seed, asked.num_images),
             num_inference_steps=asked.num_inference_steps,
@@ -75,13 +78,14 @@ def candidates(bench: Bench, number: int) -> Table:
         DECODED: list(ours(bench, bare)),
     }
     differences = agreed(drawn, PEER, bench.settings.dtype)
-    sides: dict[str, Side] = {
+    sides: dict[str, Callable[[], Sequence[Picture]]] = {
         PEER: partial(diffusers, bench, bare),
         DECODED: partial(ours, bench, bare),
         METHOD: partial(ours, bench, asked),
         STUDIO: partial(bench.studio, blended, asked),
     }
-    seconds = bench.rounds(sides, f"Replacing, {number}", 1 if number == 1 else 0.4)
+    agreed({each: list(sides[each]()) for each in (METHOD, STUDIO)}, METHOD, bench.settings.dtype)
+    seconds = bench.rounds({**sides}, f"Replacing, {number}", 1 if number == 1 else 0.4)
     rows: dict[str, dict[str, Figure]] = {
         name: {
             "a candidate, s": Spread.of([each / number for each in seconds[name]]),
@@ -99,22 +103,23 @@ def candidates(bench: Bench, number: int) -> Table:
 
 
 def small_mask(bench: Bench) -> Table:
-    """A mask of 1/16 of the frame; diffusers works at the picture's size, we at the model's own."""
+    """A mask of 1/16 of a large picture; both work on a crop around it, enlarged to the model."""
     whole = "`pipelines.blended`, all of the frame masked"
     small = f"`pipelines.blended`, 1/{SMALLER**2} of the frame masked"
     quick = f'{small}, crop="quick"'
-    peer = f"diffusers, inpainting, 1/{SMALLER**2} of the frame masked"
+    peer = f"diffusers, inpainting, 1/{SMALLER**2} of the frame masked, padding_mask_crop"
     little = request(bench, LARGE, SMALLER)
+    box = drain(blended(bench.bundle, little)).notes["crop"]
+    padding = (box[2] - box[0] - LARGE // SMALLER) // 2
     sides: dict[str, Side] = {
         whole: partial(ours, bench, request(bench, LARGE, 1)),
         small: partial(ours, bench, little),
         quick: partial(ours, bench, replace(little, crop="quick")),
-        peer: partial(diffusers, bench, little),
+        peer: partial(diffusers, bench, little, padding),
     }
-    for name in (whole, small, quick):
-        sides[name]()
-    seconds = bench.rounds(sides, "A small mask", 0.2)
-    box = drain(blended(bench.bundle, little)).notes.get("crop", [0, 0, LARGE, LARGE])
+    for side in sides.values():
+        side()
+    seconds = bench.rounds(sides, "A small mask")
     rows: dict[str, dict[str, Figure]] = {
         name: {
             "an edit, s": Spread.of(seconds[name]),
@@ -126,9 +131,8 @@ def small_mask(bench: Bench) -> Table:
     return Table(
         "A small mask in a large picture",
         f"A picture of {LARGE} pixels; for the small mask {box[2] - box[0]} × {box[3] - box[1]} "
-        f"of them are worked on. Ours works at the model's own {bench.bundle.size} pixels at most "
-        "(enlarging the small part to them, or, quick, leaving it as fine as the whole), diffusers "
-        "at all that there are.",
+        f"of them are worked on, enlarged to the model's own {bench.bundle.size} or, quick, left "
+        "as fine as the whole would be.",
         rows,
     )
 
