@@ -51,12 +51,14 @@ def create(
     hub: Hub | None = None,
 ) -> Edge:
     """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
+    shelf = Shelf(POSTCARD, settings.models)
     models = models or Models(
-        settings.model,
+        _found(settings.model, shelf),
         settings.device,
         settings.dtype,
         on_top=settings.on_top,
         compiles=settings.compiles,
+        folder=settings.models,
     )
     methods = entries() if methods is None else methods
     history = History(settings.data)
@@ -76,7 +78,7 @@ def create(
     )
     settings.models.mkdir(parents=True, exist_ok=True)
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
-    choice = Choice(models, Shelf(POSTCARD, settings.models), hub, changed)
+    choice = Choice(models, shelf, hub, changed)
     choosing = Choosing(
         shelf=choice.shelf,
         add_ons=choice.add_ons,
@@ -187,6 +189,13 @@ def prepare(models: Models, settings: Settings, choice: Choice, pages: Pages) ->
     if sentence:
         choice.tell_failure(sentence)
         pages.turn_soon()
+
+
+def _found(model: str, shelf: Shelf) -> str:
+    """Where a model named by its hub id lies, if it does already: then its folder can be read."""
+    if Path(model).expanduser().exists():
+        return model
+    return str(shelf.find(model) or model)
 
 
 def _secret(data: Path) -> bytes:

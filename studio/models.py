@@ -5,6 +5,7 @@ defaults, swatches and a small vocabulary, `examples/<tab>.json` something to be
 is required.
 """
 
+import gc
 import json
 import logging
 import re
@@ -29,6 +30,7 @@ Facts = Mapping[str, Any]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
+TAESD = ("taesd", "taesdxl")  # folders of tiny autoencoders: of Stable Diffusion 1 and 2, of XL
 DEFAULT_SIZE = 512  # of a model whose folder does not say
 
 
@@ -56,6 +58,7 @@ class Models:
         warm: Callable[[Bundle], object] = warm_up,
         on_top: OnTop = NOTHING,
         compiles: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.source = source
         self.on_top = on_top
@@ -64,6 +67,7 @@ class Models:
         self._load = load
         self._warm = warm
         self._compiles = compiles
+        self._folder = folder  # the models folder, for what belongs to several of them
         self._loading = threading.Lock()
         self._bundle: Bundle | None = None
 
@@ -92,6 +96,9 @@ class Models:
             bundle = self._read(source, on_top)
             self._warm(bundle)
             self.source, self.on_top, self._bundle = source, on_top, bundle
+        gc.collect()  # what served may be large, and hold itself
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _read(self, source: str, on_top: OnTop) -> Bundle:
         disable_progress_bar()  # loading takes a second or two, and the page says so
@@ -102,6 +109,9 @@ class Models:
             loras=dict(on_top.loras),
             embeddings=on_top.embeddings,
         )
+        taesd = self._folder and self._folder / TAESD[len(bundle.text_encoders) == 2]
+        if taesd and taesd.is_dir() and bundle.posterior and bundle.sketcher_folder is None:
+            bundle.sketcher_folder = taesd
         return bundle.compile() if self._compiles else bundle
 
     @property
@@ -156,7 +166,9 @@ def pick_dtype(wanted: str, device: str) -> torch.dtype:
     if wanted != "auto":
         return DTYPES[wanted]
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        with torch.cuda.device(device):  # any of them can emulate it, slowly
+            able = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if able else torch.float16
     if device == "cpu" and _cpu_likes_bfloat16():
         return torch.bfloat16
     return torch.float16 if device == "mps" else torch.float32

@@ -19,7 +19,7 @@ from huggingface_hub import CacheNotFound, scan_cache_dir
 from components.picker import AddOn, Shelved
 from pipelines.core import checkpoint
 from studio import addons
-from studio.models import few_step, read_json
+from studio.models import TAESD, few_step, read_json
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,11 @@ class Shelf:
 
     def models(self) -> Sequence[Shelved]:
         """All of them, what can be used first; reads headers, so not for the event loop."""
-        whole = [path for path in candidates(self.folder) if addons.header(path) is None]
+        whole = [
+            path
+            for path in candidates(self.folder)
+            if path.parent.name not in TAESD and addons.header(path) is None
+        ]
         places = [
             (self.embedded, "comes with the studio"),
             *((path, "in the models folder") for path in whole),

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from diffusers import AutoencoderTiny, DiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 
-from pipelines.core import adapters, autoencoder, checkpoint, distilled, single_file
+from pipelines.core import adapters, autoencoder, checkpoint, distilled, folder, single_file
 from pipelines.core.chunks import chunks
 from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
@@ -50,11 +49,13 @@ class Bundle:
         self.words: Sequence[str] = ()  # what was taught
         self.ranker_folder: Path | None = None
         self.student_folder: Path | None = None
+        self.sketcher_folder: Path | None = None
         self.compiled: Compiled | None = None
         self.spares = False  # whether it works a row and a picture at a time
         self._own = [
             (each, each.processor) for each in unet.modules() if hasattr(each, "processor")
         ]
+        self._frees: dict[tuple[int, int], Tensor] = {}  # of an inpainting model, by size
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
             network.requires_grad_(False).eval()
@@ -73,16 +74,17 @@ class Bundle:
 
         Only safetensors weights are read; a file or a folder needs no connection. Each file of
         `loras` is added times its weight; each of `embeddings` is a word called as its file. A
-        `ranker/` or a student in `fast/` in the folder is loaded when it is first asked for. Raises
-        ValueError with one sentence where the source is not such a model or does not fit it.
+        `ranker/`, a student in `fast/` or a tiny autoencoder in `taesd/` in the folder is loaded
+        when it is first asked for. Raises ValueError with one sentence where the source is not such
+        a model or does not fit it.
         """
         path = Path(source).expanduser()
         if not path.exists():
-            path = _fetched(str(source))
+            path = folder.fetched(str(source), dtype)
         loras = loras or {}
         added = dict(zip(adapters.names(loras), loras.values(), strict=True))
         taught = adapters.names(embeddings)
-        pipe = single_file.load(path, dtype) if path.is_file() else _folder(path, dtype)
+        pipe = single_file.load(path, dtype) if path.is_file() else folder.load(path, dtype)
         adapters.add_loras(pipe, loras)
         adapters.add_embeddings(pipe, embeddings)
         bundle = cls.of(pipe, name=checkpoint.title(path))
@@ -90,10 +92,9 @@ class Bundle:
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
         bundle.to(device)
-        if (path / "ranker").is_dir():
-            bundle.ranker_folder = path / "ranker"
-        if (path / "fast").is_dir():
-            bundle.student_folder = path / "fast"
+        own = {each: path / each for each in ("ranker", "fast", "taesd") if (path / each).is_dir()}
+        bundle.ranker_folder, bundle.student_folder = own.get("ranker"), own.get("fast")
+        bundle.sketcher_folder = own.get("taesd")
         return bundle
 
     @classmethod
@@ -172,29 +173,45 @@ class Bundle:
     @cached_property
     def ranker(self) -> Ranker | None:
         """What tells how well a picture agrees with words, if the model has it."""
-        folder = self.ranker_folder
-        return None if folder is None else Ranker.load(folder, self.device)
+        place = self.ranker_folder
+        return None if place is None else Ranker.load(place, self.device)
 
     @cached_property
+    def sketcher(self) -> AutoencoderTiny | None:
+        """A tiny autoencoder of the same latents (TAESD) that draws previews, if there is one."""
+        place = self.sketcher_folder
+        if place is None:
+            return None
+        try:
+            found: Any = AutoencoderTiny.from_pretrained(
+                place, torch_dtype=self.dtype, use_safetensors=True, local_files_only=True
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{place} could not be loaded as a TAESD: {error}") from error
+        return found.to(self.device).requires_grad_(False).eval()
+
+    @property
     def student(self) -> "Bundle | None":
         """What paints in a few steps: the model itself if it does, or a student with its words.
 
         A student is a folder `fast/` with a `unet` and a `scheduler`; the autoencoder and the text
         encoders are the model's own. None where there is neither.
         """
-        if self.defaults:
-            return self
-        folder = self.student_folder
-        if folder is None:
+        return self if self.defaults else self._student
+
+    @cached_property
+    def _student(self) -> "Bundle | None":
+        place = self.student_folder
+        if place is None:
             return None
         local: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
         try:
             unet: Any = UNet2DConditionModel.from_pretrained(
-                folder / "unet", torch_dtype=self.dtype, **local
+                place / "unet", torch_dtype=self.dtype, **local
             )
-            scheduler = json.loads((folder / "scheduler/scheduler_config.json").read_text("utf-8"))
+            scheduler = json.loads((place / "scheduler/scheduler_config.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{folder} could not be loaded as a student: {error}") from error
+            raise ValueError(f"{place} could not be loaded as a student: {error}") from error
         parts = unet.to(self.device), self.tokenizers, self.text_encoders, scheduler
         fast = Bundle(self.vae, *parts, name=f"{self.name} fast", zero_negative=self.zero_negative)
         return fast.compile() if self.compiled else fast
@@ -264,8 +281,12 @@ class Bundle:
     def predict(self, x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         """The denoiser's own output for x [B, C, h, w] at time t, in float32 or better.
 
-        Its weights are frozen: a graph is made only for words that ask for a gradient.
+        Its weights are frozen: a graph is made only for words that ask for a gradient. A denoiser
+        made for inpainting that is told no mask, x being a latent alone, may draw everywhere.
         """
+        if self.inpaints and x.shape[1] == self.channels:
+            free = self._free(x.shape[-2], x.shape[-1]).to(x)
+            x = torch.cat([x, free.expand(len(x), -1, -1, -1)], dim=1)
         if self.spares and len(x) > 1 and not self.controlled:
             rows = [self.predict(x[i : i + 1], t, conditioning.at([i])) for i in range(len(x))]
             return torch.cat(rows)
@@ -305,30 +326,17 @@ class Bundle:
         waves = 1000 * (distilled.TOLD_GUIDANCE - 1) * rates[None]
         return torch.cat([waves.sin(), waves.cos()], 1)
 
+    def _free(self, height: int, width: int) -> Tensor:
+        """[1, 1 + C, h, w]: all is masked, and of the kept picture nothing is seen."""
+        if (height, width) not in self._frees:
+            size = (width * self.cell, height * self.cell)
+            kept = self.encode(Image.new("RGB", size), [], torch.ones(1, 1, height, width))
+            self._frees[height, width] = torch.cat([torch.ones_like(kept[:, :1]), kept], dim=1)
+        return self._frees[height, width]
+
     def _ids(self, size: tuple[int, int]) -> Tensor | None:
         if not self._large:
             return None
         width, height = size
         ids = [height, width, 0, 0, height, width]
         return torch.tensor([ids], dtype=self.dtype, device=self.device)
-
-
-def _fetched(name: str) -> Path:
-    """The folder of a model of the hub; what the hub's cache lacks is fetched."""
-    unused = dict.fromkeys(checkpoint.UNUSED)
-    try:
-        return Path(DiffusionPipeline.download(name, use_safetensors=True, **unused))
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{name} could not be loaded as a model: {error}") from error
-
-
-def _folder(path: Path, dtype: torch.dtype) -> Any:
-    index = checkpoint.check_folder(path)
-    options: dict[str, Any] = {part: None for part in checkpoint.UNUSED if part in index}
-    options |= {"dtype": dtype, "variant": checkpoint.variant(path)}
-    try:
-        return DiffusionPipeline.from_pretrained(
-            str(path), use_safetensors=True, local_files_only=True, **options
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{path} could not be loaded as a model: {error}") from error

@@ -136,10 +136,10 @@ def read(path: Path) -> Checkpoint:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
-        if _is_pickle(start):
-            raise ValueError(f"{path.name} can run code; only .safetensors files are read.")
         length = int.from_bytes(start, "little")
         if len(start) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER):
+            if _is_pickle(start):
+                raise ValueError(f"{path.name} can run code; only .safetensors files are read.")
             raise ValueError(
                 f"{path.name} is cut off or of another kind; only .safetensors files are read."
             )
@@ -181,6 +181,7 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
     architecture, with code of its own, or with damaged weights. The header of every `.safetensors`
     file in it is read.
     """
+    called = title(folder)
     try:
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
         name = str(index["_class_name"])
@@ -189,17 +190,19 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
             f"{folder} could not be loaded as a model: it has no model_index.json."
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"The model_index.json of {folder.name} cannot be read.") from None
+        raise ValueError(f"The model_index.json of {called} cannot be read.") from None
     family = re.sub("(Img2Img|Inpaint)?Pipeline$", "", name)
     if family not in ("StableDiffusion", "StableDiffusionXL", "LatentConsistencyModel"):
-        raise ValueError(f"{folder.name} is a model for {name}; {_OFFER}.")
+        raise ValueError(f"{called} is a model for {name}; {_OFFER}.")
+    if index.get("requires_aesthetics_score"):
+        raise ValueError(f"{called} is {_KINDS['refiner'][0]}; {_OFFER}.")
     for part, home in index.items():
         if not isinstance(home, list):
             continue
         if home[:1] and home[0] not in _LIBRARIES:
-            raise ValueError(f"The {part} of {folder.name} brings code of its own; it is not run.")
+            raise ValueError(f"The {part} of {called} brings code of its own; it is not run.")
         if part == "scheduler" and str(home[-1]).startswith("EDM"):
-            raise ValueError(f"{folder.name} is an EDM model, as Playground 2.5 is; {_OFFER}.")
+            raise ValueError(f"{called} is an EDM model, as Playground 2.5 is; {_OFFER}.")
     for path in sorted(folder.glob("*/*.safetensors")):
         read(path)
     return index

@@ -56,8 +56,9 @@ def steps_of(mask: Tensor, steps: int, strength: float) -> Tensor:
     A cell of gray g runs as many steps as a run of strength g times `strength` would: the integer
     part, but at least one above gray 0.
     """
-    running = (mask.double() * strength * steps).floor().clamp(min=1, max=steps)
-    return torch.where(mask > 0, running, 0.0)
+    exact = mask.cpu().double()  # Apple's GPUs have no such numbers
+    running = (exact * strength * steps).floor().clamp(min=1, max=steps)
+    return torch.where(exact > 0, running, 0.0).to(mask)
 
 
 def changed(before: Image.Image, after: Image.Image, mask: Image.Image) -> tuple[float, int]:

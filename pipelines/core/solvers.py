@@ -32,6 +32,7 @@ CLASSES = {
 }
 MULTISTEP = {"dpmpp_2m", "unipc"}  # a step remembers the steps before it
 EXPLODING = {"euler", "euler_ancestral", "heun"}  # these hold x / sqrt(A)
+DPM_ALGORITHMS = (None, "dpmsolver++", "sde-dpmsolver++")
 BY_SIGMA = EXPLODING | MULTISTEP  # their levels are in `sigmas`; the others' in `alphas_cumprod`
 
 Config = Mapping[str, Any]  # a checkpoint's scheduler_config.json
@@ -96,6 +97,10 @@ def make(
     extra: dict[str, Any] = {}
     if name == "unipc" and not corrector:
         extra["disable_corrector"] = list(range(steps))
+    if name in ("ddim", "ddpm"):  # where a config is silent they would cut latents to [-1, 1]
+        extra["clip_sample"] = config.get("clip_sample", False)
+    if name == "dpmpp_2m" and config.get("algorithm_type") not in DPM_ALGORITHMS:
+        extra["algorithm_type"] = "dpmsolver++"  # DEIS has another one, which it refuses
     scheduler = getattr(diffusers, CLASSES[name]).from_config(dict(config), **extra)
     if name == "lcm" and steps > scheduler.config.original_inference_steps:
         raise ValueError(

@@ -206,6 +206,23 @@ def test_code_in_a_folder_is_refused(tmp_path: Path) -> None:
         Bundle.load(tmp_path)
 
 
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408])
+def test_a_header_whose_length_begins_as_a_pickle_is_none(length: int, tmp_path: Path) -> None:
+    tensor = {"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    header = json.dumps(tensor).encode().ljust(length)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+    assert path.read_bytes()[0] == 0x80
+    assert checkpoint.read(path).shapes == {"x": (1,)}
+
+
+def test_the_refiner_in_a_folder_is_refused(tmp_path: Path) -> None:
+    index = {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"is the refiner of Stable Diffusion XL; the studio"):
+        Bundle.load(tmp_path)
+
+
 def test_a_folder_of_an_edm_model_is_refused(tmp_path: Path) -> None:
     """Its noise is not what our solvers take away."""
     scheduler = ["diffusers", "EDMDPMSolverMultistepScheduler"]

@@ -8,7 +8,17 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from PIL import Image
 
-from pipelines import Blended, Bundle, blended, drain
+from pipelines import (
+    Blended,
+    Bundle,
+    PromptEdit,
+    PromptToPrompt,
+    SDEdit,
+    blended,
+    drain,
+    prompt_to_prompt,
+    sdedit,
+)
 from pipelines.core import noise, solvers
 from tests import toys
 from tests.conftest import POSTCARD
@@ -111,3 +121,22 @@ def test_a_full_mask_draws_what_plain_generation_draws(postcard: Bundle) -> None
     (ours,) = drain(blended(postcard, request)).images
     difference = np.abs(np.asarray(drawn, int) - np.asarray(ours, int)).max()
     assert difference <= 1, f"pixels differ by {difference}"
+
+
+def test_an_inpainting_unet_that_is_told_no_mask_may_draw_everywhere(
+    inpainting_pipe: Any, picture: Image.Image
+) -> None:
+    """As diffusers tells it of a full mask; so it paints and compares like any other."""
+    bundle = Bundle.of(inpainting_pipe)
+    words = bundle.embed("a cat", picture.size)
+    x, t = torch.randn(1, 4, 16, 16), torch.tensor(500)
+    gray = Image.new("RGB", picture.size, (128, 128, 128))
+    kept = bundle.encode(gray, [], torch.ones(1, 1, 16, 16))
+    told = torch.cat([x, torch.ones(1, 1, 16, 16), kept], dim=1)
+    assert torch.equal(bundle.predict(x, t, words), bundle.predict(told, t, words))
+    painted = drain(sdedit(bundle, SDEdit(image=picture, prompt="a cat", num_inference_steps=2)))
+    assert painted.images[0].size == picture.size
+    asked = PromptToPrompt(
+        image=picture, prompt="a cat", edits=(PromptEdit(prompt="a dog"),), num_inference_steps=2
+    )
+    assert len(drain(prompt_to_prompt(bundle, asked)).images) == 2

@@ -43,6 +43,32 @@ def test_a_point_mass_is_sampled_exactly(name: str, kind: str, strength: float) 
     torch.testing.assert_close(end, y.expand(2, -1, -1, -1), atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize("name", list(solvers.CLASSES))
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"_class_name": "EulerDiscreteScheduler"},  # Stable Diffusion XL's own is silent on much
+        {
+            "_class_name": "DEISMultistepScheduler",
+            "algorithm_type": "deis",
+            "solver_type": "logrho",
+        },
+        {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver"},
+    ],
+    ids=["euler", "deis", "dpmsolver"],
+)
+def test_another_schedulers_config_is_taken_for_what_it_says(
+    name: str, config: dict[str, Any]
+) -> None:
+    """Latents are never cut to [-1, 1], and what a scheduler refuses of another is left out."""
+    betas = {key: toys.EPSILON[key] for key in ("beta_start", "beta_end", "beta_schedule")}
+    solver = solvers.make(name, {**betas, **config}, 12, generators=noise.generators([1]))
+    y = torch.tensor([[[[1.5, -0.5], [0.25, -2.0]]]])
+    x = noised(torch.zeros_like(y), torch.randn_like(y), solver.moments[0].here)
+    end = finish(walk(x, toys.point_mass(y, solver.prediction), solver))
+    torch.testing.assert_close(end, y, atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize(("name", "order"), DETERMINISTIC.items())
 def test_a_gaussian_is_carried_at_the_stated_order(name: str, order: int) -> None:
     """The ODE scales x from the spread at one level to the spread at another: seen half way, where

@@ -1,12 +1,14 @@
 """The few-step relative in a model's folder."""
 
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipelines import Bundle, SDEdit, drain, sdedit
+from tests import toys
 from tests.conftest import POSTCARD
 
 
@@ -34,6 +36,15 @@ def test_it_paints_in_two_steps_with_the_models_own_words(postcard: Bundle) -> N
 def test_a_few_step_model_is_its_own(postcard: Bundle) -> None:
     student = postcard.student
     assert student is not None and student.student is student
+
+
+def test_a_few_step_model_goes_when_nobody_has_it(tmp_path: Path) -> None:
+    """At once: it may be most of a device's memory."""
+    bundle = Bundle.of(toys.tiny_pipeline(tmp_path), name="sd-turbo")
+    assert bundle.student is bundle
+    gone = weakref.ref(bundle)
+    del bundle
+    assert gone() is None
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -21,10 +22,11 @@ NAME = "ada/landscapes"
 LOADED = """
 import sys
 from pipelines import Bundle
-try:
-    print("loaded", Bundle.load(sys.argv[1]).name)
-except ValueError as refusal:
-    print(refusal)
+for name in sys.argv[1:]:
+    try:
+        print("loaded", Bundle.load(name).name)
+    except ValueError as refusal:
+        print(refusal)
 """
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -90,30 +92,49 @@ def test_what_is_loaded_is_fetched_and_nothing_else(
     assert Bundle.load(home).name == "landscapes"
 
 
-def loaded(name: str, server: HubServer, cache: Path, *, offline: bool = False) -> str:
-    """What a process of its own says that loads a model by its id; diffusers' client asks."""
+def loaded(
+    names: Sequence[str], server: HubServer, cache: Path, *, offline: bool = False
+) -> Sequence[str]:
+    """What a process of its own says that loads models by their ids; diffusers' client asks."""
     told = {"HF_ENDPOINT": server.url, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": str(offline)}
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, name],
+        [sys.executable, "-c", LOADED, *names],
         env={**os.environ, **told},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout.strip()
+    return done.stdout.splitlines()
 
 
 def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: Path) -> None:
     """Without checker, pickles and code, and later without a connection."""
-    assert loaded(NAME, server, tmp_path) == f"loaded {NAME}"
+    server.models["ada/half"] = shutil.copytree(model, tmp_path / "half")
+    for path in (tmp_path / "half").glob("*/*.safetensors"):
+        if ".fp16." not in path.name:
+            path.unlink()
+    other = {"_class_name": "FluxPipeline"}
+    server.models["ada/flux"] = shutil.copytree(model, tmp_path / "flux")
+    (tmp_path / "flux" / "model_index.json").write_text(json.dumps(other))
+
+    assert loaded([NAME], server, tmp_path / "cache") == [f"loaded {NAME}"]
     fetched = [name for name, _ in server.asked]
     assert sum(name.endswith(".safetensors") for name in fetched) == 3
     assert not any(name.endswith((".bin", ".py")) or "checker" in name for name in fetched)
-    assert loaded(NAME, server, tmp_path, offline=True) == f"loaded {NAME}"
+
+    assert loaded([NAME], server, tmp_path / "cache", offline=True) == [f"loaded {NAME}"]
     assert [name for name, _ in server.asked] == fetched
-    refused = loaded("ada/nothing", server, tmp_path)
-    assert refused.startswith("ada/nothing could not be loaded as a model: ")
+
+    server.asked.clear()
+    half, flux, nothing = loaded(
+        ["ada/half", "ada/flux", "ada/nothing"], server, tmp_path / "cache"
+    )
+    assert half == "loaded ada/half"
+    assert flux.startswith("ada/flux is a model for FluxPipeline; the studio edits with")
+    assert nothing.startswith("ada/nothing could not be loaded as a model: ")
+    weights = [name for name, _ in server.asked if name.endswith(".safetensors")]
+    assert len(weights) == 3 and all(".fp16." in name for name in weights)
 
 
 def test_half_precision_alone_is_taken_as_it_is(

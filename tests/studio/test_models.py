@@ -2,15 +2,20 @@
 
 import json
 import threading
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.torch import save_file
 
 from studio.chosen import OnTop
 from studio.models import Models, pick_device, pick_dtype
+from studio.shelf import Shelf
+from tests import toys
+from tests.conftest import POSTCARD
 
 
 def put(folder: Path, name: str, content: object) -> None:
@@ -259,3 +264,53 @@ def test_the_device_and_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     able["avx512_bf16"] = True
     assert pick_dtype("auto", "cpu") == torch.bfloat16
     assert pick_dtype("auto", "mps") == torch.float16
+
+
+@pytest.mark.parametrize(("native", "wanted"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_that_only_emulates_bfloat16_takes_float16(
+    native: bool, wanted: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def device(name: str) -> nullcontext[None]:
+        asked.append(name)
+        return nullcontext()
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: native or including_emulation,
+    )
+    assert pick_dtype("auto", "cuda:1") == wanted
+    assert asked == ["cuda:1"]
+
+
+def test_previews_are_drawn_by_a_taesd_of_the_models_folder(tmp_path: Path) -> None:
+    """One that is of the same family; a model's own comes first, and no picker lists it."""
+    toys.tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "models" / "ada")
+    save_tiny(tmp_path / "models" / "taesdxl")
+
+    def sketched() -> Path | None:
+        models = Models(str(tmp_path / "models" / "ada"), "cpu", folder=tmp_path / "models")
+        return models.bundle().sketcher_folder
+
+    assert sketched() is None
+    save_tiny(tmp_path / "models" / "taesd")
+    assert sketched() == tmp_path / "models" / "taesd"
+    listed = [
+        each.source for each in Shelf(POSTCARD, tmp_path / "models", tmp_path / "cache").models()
+    ]
+    assert listed == [str(POSTCARD), str(tmp_path / "models" / "ada")]
+    save_tiny(tmp_path / "models" / "ada" / "taesd")
+    assert sketched() == tmp_path / "models" / "ada" / "taesd"
+
+
+def save_tiny(folder: Path) -> None:
+    tiny = AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    )
+    cast("Any", tiny).save_pretrained(folder)
