@@ -11,9 +11,9 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.torch import save_file
 
+from studio import shelf
 from studio.chosen import OnTop
 from studio.models import Models, pick_device, pick_dtype
-from studio.shelf import Shelf
 from tests import toys
 from tests.conftest import POSTCARD
 
