@@ -11,11 +11,9 @@ import torch
 from diffusers import AutoencoderTiny
 from safetensors.torch import save_file
 
-from studio import shelf
 from studio.chosen import OnTop
 from studio.models import Models, pick_device, pick_dtype
 from tests import toys
-from tests.conftest import POSTCARD
 
 
 def put(folder: Path, name: str, content: object) -> None:
@@ -287,7 +285,7 @@ def test_a_gpu_that_only_emulates_bfloat16_takes_float16(
 
 
 def test_previews_are_drawn_by_a_taesd_of_the_models_folder(tmp_path: Path) -> None:
-    """One that is of the same family; a model's own comes first, and no picker lists it."""
+    """One that is of the same family; a model's own comes first."""
     toys.tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "models" / "ada")
     save_tiny(tmp_path / "models" / "taesdxl")
 
@@ -298,10 +296,6 @@ def test_previews_are_drawn_by_a_taesd_of_the_models_folder(tmp_path: Path) -> N
     assert sketched() is None
     save_tiny(tmp_path / "models" / "taesd")
     assert sketched() == tmp_path / "models" / "taesd"
-    listed = [
-        each.source for each in Shelf(POSTCARD, tmp_path / "models", tmp_path / "cache").models()
-    ]
-    assert listed == [str(POSTCARD), str(tmp_path / "models" / "ada")]
     save_tiny(tmp_path / "models" / "ada" / "taesd")
     assert sketched() == tmp_path / "models" / "ada" / "taesd"
 

@@ -112,6 +112,8 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
         (models / name).mkdir()
         (models / name / "model_index.json").write_text(content)
     (models / "notes.txt").write_text("no model")
+    (models / "taesd").mkdir()  # it draws the previews of others
+    save_file({"decoder.layers.1.weight": torch.zeros(1)}, models / "taesd" / "any.safetensors")
     (models / "gone.safetensors").symlink_to(tmp_path / "nowhere")
     (models / "round").symlink_to(models)
     said = listed(tmp_path)
@@ -123,7 +125,7 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
     assert said["shards"] == "The unet of shards is not all there; fetch the model again."
     assert said["bins"] == "The vae of bins can run code; only .safetensors is read."
     assert {"cut", "torn", "odd", "list"} <= said.keys()
-    assert not {"notes", "notes.txt", "gone", "round"} & said.keys()
+    assert not {"notes", "notes.txt", "gone", "round", "any"} & said.keys()
 
 
 def test_configurations_of_odd_shape_break_nothing(tmp_path: Path) -> None:
