@@ -17,8 +17,8 @@ from typing import Final
 from components.picker import HEAVIEST, AddOn, Progress, Shelved
 from pipelines.core import checkpoint
 from studio.chosen import NOTHING, OnTop
-from studio.engine import out_of_memory
 from studio.hub import ID, Cancelled, Hub
+from studio.memory import out_of_memory
 from studio.models import Models
 from studio.shelf import Shelf, look
 
@@ -29,7 +29,7 @@ LONGEST: Final = 1000  # characters of a path
 BUSY: Final = "Another model is on its way. Wait for it, or cancel it."
 EMPTY: Final = "Type the id of a model on the hub, as in owner/name, or the path of one here."
 NOWHERE: Final = "There is no model at {}. Type a hub id, as in owner/name, or a whole path."
-NO_MEMORY: Final = "There is not enough memory for {} beside the model that serves."
+NO_MEMORY: Final = "There is not enough memory for {} on this machine."
 GONE: Final = "{} is not in the models folder any more."
 TOO_HEAVY: Final = f"The weight of {{}} must be a number from -{HEAVIEST:g} to {HEAVIEST:g}."
 BROKEN: Final = "{} could not be loaded; the log says why. The former model serves on."

@@ -4,10 +4,8 @@ A run is a generator, so whoever iterates it decides when it stops: closing it b
 frees the device at once. Everything that goes wrong ends as `Failed` with one sentence.
 """
 
-import gc
 import logging
 import statistics
-import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from pipelines.request import Edit, Request
 from studio import recipes
 from studio.frames import Frames
 from studio.history import BEFORE, History, Unsaved, view_file
+from studio.memory import give_back, out_of_memory
 from studio.models import Models
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class Engine:
         self._history = history
         self._scratch = scratch  # for results that the history has no room for
         self._clock = clock
-        self._device = threading.Lock()
+        self._device = models.working
 
     def run(self, order: Order) -> Generator[Event, None, None]:
         """Carry out an order; the last event is Finished or Failed."""
@@ -98,12 +97,12 @@ class Engine:
 
         None while a run has the device. ValueError with a sentence where there is no student.
         """
-        student = self._models.bundle().student
-        if student is None:
-            raise ValueError("This model has no student, so nothing can be painted live.")
         if not self._device.acquire(blocking=False):
             return None
         try:
+            student = self._models.bundle().student
+            if student is None:
+                raise ValueError("This model has no student, so nothing can be painted live.")
             return drain(method(student, request)).images[0]
         finally:
             self._device.release()
@@ -120,9 +119,7 @@ class Engine:
                 raise
         # Only here are the run's tensors free: the exception held them.
         log.warning("%s ran out of memory; trying once more, in parts", order.name)
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        give_back()
         return (yield from self._once(bundle.sparing(), order))
 
     def _once(self, bundle: Bundle, order: Order) -> Generator[Event, None, None]:
@@ -210,16 +207,6 @@ def _said(bundle: Bundle, edit: Edit) -> str:
 def is_sentence(error: BaseException) -> bool:
     """Methods refuse with a ValueError for the person; a library's own has no full stop."""
     return isinstance(error, ValueError) and str(error).endswith(".")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """CUDA has a type for it, the CPU's allocator only a text."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "out of memory" in text
-    )
 
 
 class Pace:

@@ -5,7 +5,6 @@ defaults, swatches and a small vocabulary, `examples/<tab>.json` something to be
 is required.
 """
 
-import gc
 import json
 import logging
 import re
@@ -22,6 +21,7 @@ from components.canvas import LAYERS, Swatch
 from pipelines.core import checkpoint, distilled, preview, single_file
 from pipelines.core.bundle import Bundle
 from studio.chosen import NOTHING, OnTop
+from studio.memory import give_back, out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class Models:
         self._compiles = compiles
         self._folder = folder  # the models folder, for what belongs to several of them
         self._loading = threading.Lock()
+        self.working = threading.Lock()  # held by whoever works with the networks
         self._bundle: Bundle | None = None
 
     def bundle(self) -> Bundle:
@@ -93,12 +94,33 @@ class Models:
         with self._loading:
             if self._bundle is not None and (source, on_top) == (self.source, self.on_top):
                 return
-            bundle = self._read(source, on_top)
-            self._warm(bundle)
-            self.source, self.on_top, self._bundle = source, on_top, bundle
-        gc.collect()  # what served may be large, and hold itself
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            try:
+                self._serve(source, on_top)
+                former = None
+            except Exception as error:
+                former = self._bundle
+                if former is None or self.device == "cpu" or not out_of_memory(error):
+                    raise
+            if former is not None:  # only here is free what the exception held
+                self._replace(former, source, on_top)
+        give_back()
+
+    def _serve(self, source: str, on_top: OnTop) -> None:
+        bundle = self._read(source, on_top)
+        self._warm(bundle)
+        self.source, self.on_top, self._bundle = source, on_top, bundle
+
+    def _replace(self, former: Bundle, source: str, on_top: OnTop) -> None:
+        """Where there is no room for two on the device, the former one makes room first."""
+        with self.working:
+            former.to("cpu")
+            give_back()
+            try:
+                self._serve(source, on_top)
+            except Exception:
+                give_back()
+                former.to(self.device)
+                raise
 
     def _read(self, source: str, on_top: OnTop) -> Bundle:
         disable_progress_bar()  # loading takes a second or two, and the page says so

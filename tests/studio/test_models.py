@@ -204,6 +204,36 @@ def test_a_model_that_cannot_be_warmed_is_not_served() -> None:
     assert (held.source, held.bundle()) == ("first", "networks of first")
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_where_there_is_no_room_for_two_the_former_makes_room(fits: bool) -> None:
+    """And comes back where the other one has no room for itself either. Not during a run."""
+    places = {"first": "gpu"}
+
+    class Large:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def to(self, place: str) -> None:
+            assert held.working.locked()
+            places[self.name] = place
+
+    def load(source: str, **_: Any) -> Any:
+        if source == "second" and (not fits or places["first"] == "gpu"):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Large(source)
+
+    held = Models("first", "cpu", "float32", load, warm=lambda _: None)
+    held.device = "gpu"
+    held.bundle()
+    if fits:
+        held.choose("second")
+    else:
+        with pytest.raises(torch.OutOfMemoryError):
+            held.choose("second")
+    assert held.source == held.bundle().name == ("second" if fits else "first")
+    assert places == {"first": "cpu" if fits else "gpu"}
+
+
 def test_the_former_model_serves_while_another_loads() -> None:
     shelf = Shelf()
     held = shelf.models()
