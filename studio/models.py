@@ -116,11 +116,12 @@ class Models:
             former.to("cpu")
             give_back()
             try:
-                self._serve(source, on_top)
-            except Exception:
-                give_back()
-                former.to(self.device)
-                raise
+                return self._serve(source, on_top)
+            except Exception as error:
+                failure = error.with_traceback(None)  # it would hold what was half loaded
+            give_back()
+            former.to(self.device)
+            raise failure
 
     def _read(self, source: str, on_top: OnTop) -> Bundle:
         disable_progress_bar()  # loading takes a second or two, and the page says so
