@@ -21,8 +21,6 @@ from tests.page.conftest import Open, serving
 from tests.page.painter import Painter
 from tests.studio.hub_server import HubServer, hub_server
 
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 ADDED = "ada/harbours"
 
 
