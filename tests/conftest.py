@@ -8,11 +8,12 @@
 """
 
 import ipaddress
+import json
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,26 @@ def postcard() -> Any:
     from pipelines import Bundle
 
     return Bundle.load(str(POSTCARD))
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`toy_model(path, **unet)` makes a model of random weights there.
+
+    It is a copy of one that was saved once; its U-Net's configuration says what is given as `unet`.
+    """
+    from tests import toys
+
+    saved = tmp_path_factory.mktemp("toy")
+    toys.tiny_pipeline(saved / "tokenizer").save_pretrained(str(saved))
+
+    def copied(path: Path, **unet: Any) -> Path:
+        shutil.copytree(saved, path)
+        config = path / "unet" / "config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), **unet}))
+        return path
+
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, few steps).
 
-Every stage resumes: what lies under `--state` is not done again. With an empty state and a model
-already in `--out`, training goes on from that model's weights.
+Every stage resumes: what lies under `--state` is not done again. The presets share its album and
+masks; the GPU's networks, which have other sizes, are kept in `gpu/`. With an empty state and a
+model already in `--out`, training goes on from that model's weights.
 """
 
 from __future__ import annotations
@@ -54,21 +55,23 @@ def main() -> None:
         say(f"export: final, {options.out}")
     device = torch.device(preset.device)
     if "critic" in options.stages:
-        work = _shelf(options), options.state, preset.critic_minutes, preset.critic
+        lessons = critic.Lessons(_shelf(options) / "postcard", options.state, preset.critic.masked)
+        work = lessons, _networks(options), preset.critic_minutes, preset.critic
         judge = critic.train(*work, critic.begin(options.critic))
         judge.save(options.critic)
         say(f"critic: {critic.summary(critic.exam(judge, 500))}")
     if "ranker" in options.stages:
         begin = export.read(options.out, device)[1].text_encoder
         plan = ranker.Plan(*preset.ranker, preset.device)
-        clip = ranker.train(_shelf(options), options.state, preset.ranker_minutes, plan, begin)
+        work = _shelf(options), _networks(options), preset.ranker_minutes, plan
+        clip = ranker.train(*work, begin)
         export.write_ranker(clip, options.out)
         say(f"ranker: {ranker.retrieval(clip):.1%} of held-out captions found among 64")
     if "student" in options.stages:
         taught = export.read(options.out, device)[1]
         fast = student.train(
             partial(_pictures, preset, options, vae),
-            options.state,
+            _networks(options),
             preset.student_minutes,
             preset.denoiser,
             taught,
@@ -99,23 +102,29 @@ def _shelf(options: argparse.Namespace) -> Path:
     return options.state / f"album-{album.edition():08x}"
 
 
+def _networks(options: argparse.Namespace) -> Path:
+    """The folder of a preset's checkpoints; the CPU's lie beside the album."""
+    return options.state if options.preset == "cpu" else options.state / options.preset
+
+
 def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.AutoencoderTiny:
     """The trained autoencoder; where its stage is left out, as far as it got."""
     device = torch.device(preset.device)
-    fresh = not (options.state / "autoencoder.pt").exists()
+    state = _networks(options)
+    fresh = not (state / "autoencoder.pt").exists()
     if fresh and export.exists(options.out):
         start = export.read(options.out, device)[0]
     else:
         with device:
             start = autoencoder.build()
-    work = _shelf(options), options.state
+    work = _shelf(options), state
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
     late = preset.decoder_minutes if "decoder" in options.stages else 0
     vae = start.eval()
     if minutes or not fresh:
         vae = autoencoder.train(*work, minutes, preset.autoencoder, start)
     vae = autoencoder.refine(*work, late, preset.autoencoder, vae)
-    sheets.reconstructions(vae, options.state / "sheets" / "autoencoder.jpg")
+    sheets.reconstructions(vae, state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae
 
@@ -132,7 +141,8 @@ def _denoiser(
 ) -> denoiser.Denoiser:
     device = torch.device(preset.device)
     start = denoiser.build(preset.denoiser.widths).to(device)
-    fresh = not (options.state / "denoiser.pt").exists()
+    state = _networks(options)
+    fresh = not (state / "denoiser.pt").exists()
     if fresh and export.exists(options.out):
         shipped = export.read(options.out, device)[1]
         if tuple(shipped.unet.config["block_out_channels"]) == preset.denoiser.widths:
@@ -142,13 +152,13 @@ def _denoiser(
     def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
         export.write(vae, networks, options.out)
         size = denoiser.SMALL if fraction < denoiser.SMALL_UNTIL else denoiser.WHOLE
-        path = options.state / "sheets" / f"denoiser-{fraction:.2f}.jpg"
+        path = state / "sheets" / f"denoiser-{fraction:.2f}.jpg"
         sheets.samples(export.assemble(vae, networks), path, size)
         say(f"export: at {fraction:.0%} of the denoiser's time; see {path}")
 
     return denoiser.train(
         partial(_pictures, preset, options, vae),
-        options.state,
+        state,
         preset.denoiser_minutes,
         preset.denoiser,
         start,

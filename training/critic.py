@@ -194,9 +194,8 @@ def begin(path: Path = WEIGHTS) -> Eye:
     return eye.requires_grad_(True)
 
 
-def train(folder: Path, state: Path, minutes: float, plan: Plan, eye: Eye) -> Critic:
-    """Train `eye` on the postcards in `folder`, an album; returns the averaged network."""
-    lessons = Lessons(folder / "postcard", state, plan.masked)
+def train(lessons: Lessons, state: Path, minutes: float, plan: Plan, eye: Eye) -> Critic:
+    """Train `eye` on `lessons`; returns the averaged network."""
     run = Run(eye, state / "critic.pt", minutes, _rate, plan.workers)
 
     def lesson(step: int, piece: int) -> Tensor:

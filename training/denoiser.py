@@ -199,7 +199,7 @@ class Lesson:
         count = len(clean)
         # one time in each of n equal strata: the batch always spans the schedule
         t = ((torch.arange(count) + torch.rand(count)) / count * len(self.signal)).long()
-        t = t.to(clean.device)
+        t = t.clamp(max=len(self.signal) - 1).to(clean.device)  # the last row may round up to 1000
         signal = self.signal[t].view(-1, 1, 1, 1)
         noise = _nearest_noise(clean)
         noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise

@@ -37,19 +37,13 @@ def assemble(vae: AutoencoderTiny, denoiser: Denoiser) -> StableDiffusionPipelin
 
 def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
     """Save the model at `out`. Whoever loads it meanwhile finds the old parts or the new ones."""
-    fresh = out / ".fresh"
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh = _aside(out)
     pipeline = assemble(deepcopy(vae).half(), deepcopy(denoiser).half())
     pipeline.save_pretrained(fresh, safe_serialization=True, max_shard_size=SHARD_SIZE)
     _mend(fresh)
     (fresh / "studio.json").write_text(json.dumps(_card(), indent=2) + "\n")
     examples.write(fresh / "examples")
-    for part in sorted(fresh.iterdir()):
-        target = out / part.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        part.rename(target)
-    fresh.rmdir()
+    _replace(fresh, out)
 
 
 def write_fast(unet: UNet2DConditionModel, out: Path) -> None:
@@ -57,15 +51,18 @@ def write_fast(unet: UNet2DConditionModel, out: Path) -> None:
 
     It shares the model's words and autoencoder.
     """
+    fresh = _aside(out)
     halves = deepcopy(unet).half()
-    halves.save_pretrained(out / "fast" / "unet", max_shard_size=SHARD_SIZE)
-    student.scheduler().save_pretrained(out / "fast" / "scheduler")
-    _readable(out / "fast")
+    halves.save_pretrained(fresh / "fast" / "unet", max_shard_size=SHARD_SIZE)
+    student.scheduler().save_pretrained(fresh / "fast" / "scheduler")
+    _readable(fresh)
+    _replace(fresh, out)
 
 
 def write_ranker(clip: CLIPModel, out: Path) -> None:
     """Save the CLIP beside the model, in `ranker/`, with what it needs to be loaded by itself."""
-    folder = out / "ranker"
+    fresh = _aside(out)
+    folder = fresh / "ranker"
     deepcopy(clip).half().save_pretrained(folder)
     _say_float32(folder / "config.json")
     tokenizer.build().save_pretrained(folder)
@@ -78,6 +75,7 @@ def write_ranker(clip: CLIPModel, out: Path) -> None:
         image_std=[0.5] * 3,
     ).save_pretrained(folder)
     _readable(folder)
+    _replace(fresh, out)
 
 
 def exists(out: Path) -> bool:
@@ -111,6 +109,24 @@ def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:
             grown[name] = weight
     fresh.load_state_dict(grown)
     return fresh
+
+
+def _aside(out: Path) -> Path:
+    """An empty folder beside the parts in `out`, to write new ones in."""
+    fresh = out / ".fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    return fresh
+
+
+def _replace(fresh: Path, out: Path) -> None:
+    """Move the parts in `fresh` to `out`; nothing of an older part of that name is left."""
+    for part in sorted(fresh.iterdir()):
+        target = out / part.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        part.rename(target)
+    fresh.rmdir()
 
 
 def _mend(folder: Path) -> None:

@@ -122,11 +122,10 @@ class Run:
         aside.rename(self.path)
 
     def _resume(self) -> None:
-        device = self.average[0].device
-        state = torch.load(self.path, map_location=device, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
         self.module.load_state_dict(state["weights"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = [average.to(self.weights[0].device) for average in state["average"]]
+        self.optimizer.load_state_dict(state["optimizer"])  # its count of steps stays on the CPU
         self.step, self.elapsed = state["step"], state["elapsed"]
         say(f"{self.path.stem}: resumed at step {self.step}, {self.fraction:.0%} of its time used")
 

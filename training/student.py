@@ -9,6 +9,7 @@ paints without: one network call a step, two to four steps.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from diffusers import LCMScheduler, UNet2DConditionModel
 from torch import nn
 
-from training.denoiser import Denoiser, Lesson, Plan, build, schedule
+from training.denoiser import Denoiser, Lesson, Plan, schedule
 from training.run import Run
 from training.tokenizer import build as build_tokenizer
 
@@ -131,8 +132,7 @@ def train(
     teacher = Teacher(taught, lesson.signal, empty)
 
     def copy() -> Pupil:
-        pupil = Pupil(build(plan.widths).unet).to(device)
-        pupil.unet.load_state_dict(taught.unet.state_dict())
+        pupil = Pupil(deepcopy(taught.unet).requires_grad_(True))
         cast("Any", pupil).to(memory_format=torch.channels_last)  # a fast order for convolutions
         return pupil
 

@@ -106,6 +106,7 @@ def its_steps(bench: Bench, more: int) -> int:
     return bench.settings.steps + more
 
 
+@pytest.mark.slow
 def test_work_is_done_in_another_process(tmp_path: Path) -> None:
     bench = Bench(Settings("", "cpu", torch.float32, steps=3), tmp_path)
     assert process.alone(bench, its_steps, 4) == 7

@@ -28,9 +28,6 @@ from PIL import Image
 from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, Sketch, canvas, read
 from components.traffic import AT_ONCE
 
-# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 SKY, SUN = "#8fb8de", "#f6c945"
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
 
@@ -415,10 +412,11 @@ def test_keys_work_on_the_canvas_and_not_while_typing(easel: Easel) -> None:
 
 @pytest.mark.browser
 def test_paint_lands_under_the_pointer_when_zoomed_and_panned(easel: Easel) -> None:
-    easel.page.mouse.move(*easel.at(200, 64))
+    pointer = easel.at(200, 64)
+    easel.page.mouse.move(*pointer)
     for _ in range(3):
         easel.page.mouse.wheel(0, -300)
-    assert np.allclose(easel.at(200, 64), easel.at(200, 64), atol=2)
+    assert np.allclose(easel.at(200, 64), pointer, atol=2), "what is under the pointer stays there"
     wide = easel.sheet.evaluate("page => page.getBoundingClientRect().width")
     assert wide > 1000
     easel.page.keyboard.down(" ")

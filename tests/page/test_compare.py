@@ -12,9 +12,6 @@ from PIL import Image
 from tests.page.conftest import Open
 from tests.page.painter import Painter
 
-# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 SOURCE = "a red house on a meadow by day"
 
 PIXELS = """selector => {

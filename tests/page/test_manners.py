@@ -8,9 +8,6 @@ from tests.page.conftest import Open
 from tests.page.painter import Painter
 from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
 
-# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 
 @pytest.fixture
 def painter(opened: Open, pretend_url: str, pretend: Pretend) -> Painter:

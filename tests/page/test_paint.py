@@ -10,9 +10,6 @@ from PIL import Image, ImageChops
 from tests.page.conftest import Open
 from tests.page.painter import Painter
 
-# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 LONG = 200  # steps: long enough to do something meanwhile
 
 
@@ -54,7 +51,7 @@ def test_strokes_become_a_picture_while_one_watches(painter: Painter) -> None:
     picture = painter.picture()
     assert picture.size == (256, 256)
     assert ImageChops.difference(picture, painter.picture(".pt-before")).getbbox() is not None
-    assert len(painter.room.locator(".pt-frames img").all()) > 10
+    assert 2 <= painter.room.locator(".pt-frames img").count() <= 60
 
 
 def test_stop_frees_the_device_and_keeps_the_strokes(painter: Painter) -> None:
@@ -132,8 +129,6 @@ def test_only_the_mask_changes(painter: Painter, tmp_path: Path) -> None:
 
 def test_the_examples_fill_the_page_and_run(painter: Painter) -> None:
     buttons = painter.room.locator(".pt-examples button")
-    if buttons.count() == 0:
-        pytest.skip("the embedded model has no examples yet")
     assert buttons.count() >= 6
     for index in range(buttons.count()):
         former = painter.words.input_value()

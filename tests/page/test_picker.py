@@ -15,13 +15,10 @@ from studio import chosen
 from studio.chosen import NOTHING, OnTop
 from studio.hub import Hub
 from studio.settings import POSTCARD, Settings
-from tests import toys
 from tests.addons import lora, lora_of_width, word
 from tests.page.conftest import Open, serving
 from tests.page.painter import Painter
 from tests.studio.hub_server import HubServer, hub_server
-
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 
 ADDED = "ada/harbours"
 
@@ -34,8 +31,7 @@ class Studio:
 
 
 def landscapes(folder: Path, title: str = "Landscapes") -> Path:
-    """A model of random weights with a face of its own."""
-    toys.tiny_pipeline(folder / "tokenizer").save_pretrained(str(folder))
+    """Give a model a face of its own."""
     told: dict[str, Any] = {"title": title, "size": 64, "family": "Small pictures"}
     told |= {"defaults": {"num_inference_steps": 3, "guidance_scale": 2.0}}
     told |= {"vocabulary": {"Land": ["moor", "fen"]}, "swatches": [["moss", "#506030"]]}
@@ -48,22 +44,32 @@ def landscapes(folder: Path, title: str = "Landscapes") -> Path:
 
 
 @pytest.fixture
-def studio(tmp_path: Path, postcard: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def studio(
+    tmp_path: Path,
+    postcard: Any,
+    toy_model: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Studio]:
+    from pipelines import Bundle
     from studio.app import create
+    from studio.models import Models
+
+    def load(source: str, **given: Any) -> Bundle:
+        alone = source == str(POSTCARD) and not given["loras"] and not given["embeddings"]
+        return postcard if alone else Bundle.load(source, **given)
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     models = tmp_path / "models"
-    landscapes(models / "land")
-    broken = landscapes(models / "broken", "Broken")
-    config = json.loads((broken / "unet" / "config.json").read_text())
-    (broken / "unet" / "config.json").write_text(json.dumps({**config, "block_out_channels": [8]}))
+    landscapes(toy_model(models / "land"))
+    landscapes(toy_model(models / "broken", block_out_channels=[8]), "Broken")
     (models / "cut.safetensors").write_bytes(bytes(20))
     with hub_server() as hub, socket.create_server(("127.0.0.1", 0)) as listener:
-        hub.models[ADDED] = landscapes(tmp_path / "remote", "Harbours")
+        hub.models[ADDED] = landscapes(toy_model(tmp_path / "remote"), "Harbours")
         port = str(listener.getsockname()[1])
         arguments = ["--port", port, "--device", "cpu", "--models", str(models)]
         settings = Settings.read([*arguments, "--data", str(tmp_path), "--no-browser"], {})
-        app = create(settings, hub=Hub(models, endpoint=hub.url))
+        loaded = Models(settings.model, "cpu", "float32", load=load)
+        app = create(settings, loaded, hub=Hub(models, endpoint=hub.url))
         with serving(app, listener):
             yield Studio(settings.url, tmp_path, hub)
 

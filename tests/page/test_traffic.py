@@ -12,9 +12,6 @@ from components.theme import HEAD, script
 from components.traffic import STREAMED
 from tests.page.conftest import served_at
 
-# Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-
 ROUNDS = 60
 
 # A fetch of our own: `stream` and `join` say when what arrives.

@@ -164,16 +164,24 @@ def test_image_to_image_is_diffusers_for_xl(tmp_path: Path, negative: str) -> No
     assert (ours - theirs_).abs().max() <= BOUND * theirs_.abs().max()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_embedded_model_draws_what_diffusers_draws(postcard: Bundle, name: str) -> None:
+@pytest.fixture(scope="module")
+def embedded() -> StableDiffusionImg2ImgPipeline:
+    """The embedded model as diffusers loads it."""
+    loaded = StableDiffusionImg2ImgPipeline.from_pretrained(str(POSTCARD))
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def test_the_embedded_model_is_offered_what_knows_its_schedule(postcard: Bundle) -> None:
+    assert solvers.offered(postcard.scheduler_config) == solvers.offered(toys.V_ZERO)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n in solvers.offered(toys.V_ZERO)])
+def test_the_embedded_model_draws_what_diffusers_draws(
+    postcard: Bundle, embedded: StableDiffusionImg2ImgPipeline, name: str
+) -> None:
     """Through the public surface: the same seed gives the same picture."""
-    if name not in solvers.offered(postcard.scheduler_config):
-        pytest.skip("Heun ignores zero terminal SNR; not offered")
-    theirs_: Any = StableDiffusionImg2ImgPipeline.from_pretrained(str(POSTCARD))
-    theirs_.set_progress_bar_config(disable=True)
-    theirs_.scheduler = getattr(diffusers, solvers.CLASSES[name]).from_config(
-        theirs_.scheduler.config
-    )
+    theirs_, _, _ = theirs(embedded, name, postcard.scheduler_config)
     side = postcard.size
     guide = Image.new("RGB", (side, side), (150, 190, 230))
     guide.paste((80, 140, 60), (0, side // 2, side, side))

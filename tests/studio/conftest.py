@@ -118,11 +118,3 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Live]]:
     with ExitStack() as stack:
         yield lambda **named: stack.enter_context(serving(tmp_path / "data", **named))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gradio's queue asks pandas for an option that pandas is about to drop."""
-    for item in items:
-        if {"live", "locked", "serve"} & set(getattr(item, "fixturenames", ())):
-            old = "ignore:'future.no_silent_downcasting':DeprecationWarning"
-            item.add_marker(pytest.mark.filterwarnings(old))

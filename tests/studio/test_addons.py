@@ -18,7 +18,7 @@ from studio.chosen import NOTHING, OnTop
 from studio.hub import Hub
 from studio.models import Models
 from studio.shelf import Shelf
-from tests import single_files, toys
+from tests import single_files
 from tests.addons import lora, lora_of_width, saved, word
 from tests.conftest import POSTCARD
 
@@ -30,11 +30,6 @@ def offered(tmp_path: Path, model: Path) -> dict[str, str]:
     found = Shelf(POSTCARD, tmp_path / "models", tmp_path / "cache").add_ons(model)
     assert all(each.size == Path(each.source).stat().st_size for each in found)
     return {each.name: each.refusal for each in found}
-
-
-def folder(path: Path, **unet: Any) -> Path:
-    toys.tiny_pipeline(path / "tokenizer", **unet).save_pretrained(str(path))
-    return path
 
 
 @pytest.fixture
@@ -68,15 +63,17 @@ def test_what_fits_is_known_by_headers(model: str, family: str, several: Path) -
     assert all(not refusal or refusal.endswith(".") for refusal in told.values())
 
 
-def test_the_sentence_names_both_families(several: Path) -> None:
-    model = folder(several / "any", cross_attention_dim=768)
+def test_the_sentence_names_both_families(several: Path, toy_model: Callable[..., Path]) -> None:
+    model = toy_model(several / "any", cross_attention_dim=768)
     told = offered(several, model)["lora-xl"]
     assert told.endswith("is a LoRA for Stable Diffusion XL, but the model is Stable Diffusion 1.")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"cross_attention_dim": [768, 1024]}'])
-def test_what_the_configuration_does_not_say_loading_will(content: str, several: Path) -> None:
-    model = folder(several / "odd")
+def test_what_the_configuration_does_not_say_loading_will(
+    content: str, several: Path, toy_model: Callable[..., Path]
+) -> None:
+    model = toy_model(several / "odd")
     for part in ("unet", "text_encoder"):
         (model / part / "config.json").write_text(content)
     assert not any(offered(several, model).values())
@@ -200,8 +197,10 @@ def test_a_failure_leaves_what_was_on_top(house: House) -> None:
     assert house.turns == 1
 
 
-def test_another_model_begins_with_nothing_on_top(house: House, tmp_path: Path) -> None:
-    land = folder(tmp_path / "models" / "land")
+def test_another_model_begins_with_nothing_on_top(
+    house: House, tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
+    land = toy_model(tmp_path / "models" / "land")
     house.lay({house.barn: 1.0})
     assert house.choose(str(land)).phase == "chosen"
     assert (house.models.source, house.models.on_top) == (str(land), NOTHING)

@@ -20,7 +20,6 @@ from studio.hub import Cancelled
 from studio.models import Models
 from studio.settings import Settings
 from studio.shelf import Shelf
-from tests import toys
 from tests.conftest import POSTCARD
 
 
@@ -50,9 +49,8 @@ class PretendHub:
 class House:
     """A studio as far as a choice goes."""
 
-    def __init__(self, tmp_path: Path) -> None:
-        self.land = tmp_path / "models" / "land"
-        toys.tiny_pipeline(self.land / "tokenizer").save_pretrained(str(self.land))
+    def __init__(self, tmp_path: Path, land: Path) -> None:
+        self.land = land
         self.hub = PretendHub(self.land)
         self.error: Exception | None = None
         self.loads: list[str] = []
@@ -82,8 +80,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path, toy_model: Callable[..., Path]) -> House:
+    return House(tmp_path, toy_model(tmp_path / "models" / "land"))
 
 
 def serving(house: House) -> list[str]:

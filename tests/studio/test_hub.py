@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -14,7 +14,6 @@ import pytest
 from pipelines import Bundle
 from studio import hub
 from studio.hub import Cancelled, Hub
-from tests import toys
 from tests.conftest import ROOT
 from tests.studio.hub_server import HubServer, hub_server
 
@@ -40,10 +39,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def model(tmp_path: Path, server: HubServer) -> Path:
+def model(tmp_path: Path, server: HubServer, toy_model: Callable[..., Path]) -> Path:
     """A model as they lie on the hub: with a checker, pickles, and all in half precision too."""
-    folder = tmp_path / "remote"
-    toys.tiny_pipeline(folder / "tokenizer").save_pretrained(str(folder))
+    folder = toy_model(tmp_path / "remote")
     index = json.loads((folder / "model_index.json").read_text())
     index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
     (folder / "model_index.json").write_text(json.dumps(index))

@@ -203,7 +203,12 @@ def test_closing_stops_what_runs_and_answers_what_waits() -> None:
     jobs.submit("a", "ada", running)
     jobs.submit("b", "bob", Toy())
     assert running.begun.wait(PATIENCE)
-    threading.Timer(0.02, lambda: running.let(1)).start()
+
+    def go_on() -> None:
+        while not running.closed.wait(0.02):
+            running.let(1)
+
+    threading.Thread(target=go_on, daemon=True).start()
     jobs.close(PATIENCE)
     assert running.closed.is_set()
     assert present(jobs, "a") == Failed(CLOSING)

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,11 +87,9 @@ def test_no_model_is_said_and_a_whole_start_says_where_it_is_and_ends(tmp_path: 
         assert studio.stdout is not None and studio.stderr is not None
         assert studio.stdout.readline().startswith(f"Pentimento is at http://127.0.0.1:{port}")
         assert "The model did not load." in studio.stderr.readline()
-        begun = time.monotonic()
         studio.send_signal(signal.SIGINT)
         _, rest = studio.communicate(timeout=60)
         assert "Traceback" not in rest and studio.returncode == 0
-        assert time.monotonic() - begun < 30
 
 
 def test_the_model_chosen_last_is_served_unless_another_is_named(

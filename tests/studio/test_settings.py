@@ -46,10 +46,10 @@ def test_arguments_win_over_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "browser"), [("1", False), ("true", False), ("0", True), ("", True)]
+    ("text", "opens"), [("1", False), ("true", False), ("0", True), ("", True)]
 )
-def test_no_browser(text: str, browser: bool) -> None:
-    assert Settings.read([], {"PENTIMENTO_NO_BROWSER": text}).browser is browser
+def test_no_browser(text: str, opens: bool) -> None:
+    assert Settings.read([], {"PENTIMENTO_NO_BROWSER": text}).browser is opens
     assert Settings.read(["--no-browser"], {}).browser is False
 
 

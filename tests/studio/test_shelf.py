@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from pipelines import Bundle
 from studio.shelf import Shelf
-from tests import single_files, toys
+from tests import single_files
 from tests.conftest import POSTCARD
 
 
@@ -26,11 +26,6 @@ def listed(tmp_path: Path) -> dict[str, str]:
     models = shelf(tmp_path).models()
     assert [each.refusal != "" for each in models] == sorted(each.refusal != "" for each in models)
     return {each.name: each.family or each.refusal for each in models}
-
-
-def folder(path: Path, **unet: Any) -> Path:
-    toys.tiny_pipeline(path / "tokenizer", **unet).save_pretrained(str(path))
-    return path
 
 
 def hubbed(tmp_path: Path, name: str, model: Path, revision: str = "a" * 40) -> Path:
@@ -67,11 +62,11 @@ def test_nothing_but_the_embedded_model(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_is_known_by_its_configuration(
-    unet: Mapping[str, Any], family: str, tmp_path: Path
+    unet: Mapping[str, Any], family: str, tmp_path: Path, toy_model: Callable[..., Path]
 ) -> None:
-    folder(tmp_path / "models" / "mine", **unet)
-    folder(tmp_path / "models" / "ada" / "below", **unet)
-    folder(tmp_path / "models" / "ada" / "too" / "deep", **unet)
+    toy_model(tmp_path / "models" / "mine", **unet)
+    toy_model(tmp_path / "models" / "ada" / "below", **unet)
+    toy_model(tmp_path / "models" / "ada" / "too" / "deep", **unet)
     assert listed(tmp_path) == {"Postcard": "Postcards", "mine": family, "below": family}
 
 
@@ -90,7 +85,9 @@ def test_a_file_is_known_by_its_header(
     assert listed(tmp_path)["one_lcm"] == f"Stable {called}{marks}"
 
 
-def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_listed_with_its_sentence(
+    tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
     models = tmp_path / "models"
     models.mkdir()
     (models / "pickle.safetensors").write_bytes(b"\x80\x02}.")
@@ -98,14 +95,14 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
     (models / "cut.safetensors").write_bytes(b"\xff" * 20)
     save_file({"double_blocks.0.img_attn.qkv": torch.zeros(1)}, models / "flux.safetensors")
     save_file({"input_hint_block.0.weight": torch.zeros(1)}, models / "hint.safetensors")
-    other = folder(models / "other")
+    other = toy_model(models / "other")
     (other / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
-    half = folder(models / "half")
+    half = toy_model(models / "half")
     (half / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-    bins = folder(models / "bins")
+    bins = toy_model(models / "bins")
     weights = bins / "vae" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    shards = folder(models / "shards")
+    shards = toy_model(models / "shards")
     index = {"weight_map": {"a": "diffusion_pytorch_model.safetensors", "b": "gone.safetensors"}}
     (shards / "unet" / "model.safetensors.index.json").write_text(json.dumps(index))
     for name, content in (("torn", "{"), ("odd", '{"_class_name": 7}'), ("list", "[]")):
@@ -128,16 +125,18 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(tmp_path: Path) -> None
     assert not {"notes", "notes.txt", "gone", "round", "any"} & said.keys()
 
 
-def test_configurations_of_odd_shape_break_nothing(tmp_path: Path) -> None:
-    odd = folder(tmp_path / "models" / "odd")
+def test_configurations_of_odd_shape_break_nothing(
+    tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
+    odd = toy_model(tmp_path / "models" / "odd")
     config = {"cross_attention_dim": [768, 1024], "in_channels": "nine"}
     (odd / "unet" / "config.json").write_text(json.dumps(config))
     (odd / "studio.json").write_text('{"title": 7, "family": []}')
     assert listed(tmp_path)["odd"] == "Stable Diffusion"
 
 
-def test_the_hubs_cache_is_listed_by_id(tmp_path: Path) -> None:
-    model = folder(tmp_path / "somewhere", cross_attention_dim=768)
+def test_the_hubs_cache_is_listed_by_id(tmp_path: Path, toy_model: Callable[..., Path]) -> None:
+    model = toy_model(tmp_path / "somewhere", cross_attention_dim=768)
     state = hubbed(tmp_path, "ada/landscapes", model)
     hubbed(tmp_path, "ada/words", model)
     (
@@ -152,24 +151,28 @@ def test_the_hubs_cache_is_listed_by_id(tmp_path: Path) -> None:
     assert shelf(tmp_path).find("ada/words") is None
 
 
-def test_a_download_that_broke_off_is_not_found(tmp_path: Path) -> None:
+def test_a_download_that_broke_off_is_not_found(
+    tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
     (tmp_path / "cache").mkdir()
-    own = folder(tmp_path / "models" / "ada" / "own")
+    own = toy_model(tmp_path / "models" / "ada" / "own")
     assert shelf(tmp_path).find("ada/own") == own
     (own / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     assert shelf(tmp_path).find("ada/own") is None
     assert listed(tmp_path)["own"].startswith("The vae of own is not all there")
 
 
-def test_what_is_linked_is_listed_once(tmp_path: Path) -> None:
-    state = hubbed(tmp_path, "ada/one", folder(tmp_path / "somewhere"))
+def test_what_is_linked_is_listed_once(tmp_path: Path, toy_model: Callable[..., Path]) -> None:
+    state = hubbed(tmp_path, "ada/one", toy_model(tmp_path / "somewhere"))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "link").symlink_to(state)
     assert list(listed(tmp_path)) == ["Postcard", "link"]
 
 
-def test_half_precision_alone_loads_and_the_checker_is_not_asked_for(tmp_path: Path) -> None:
-    model = folder(tmp_path / "models" / "half")
+def test_half_precision_alone_loads_and_the_checker_is_not_asked_for(
+    tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
+    model = toy_model(tmp_path / "models" / "half")
     for path in list(model.glob("*/*.safetensors")):
         path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
     path = model / "model_index.json"

@@ -80,16 +80,27 @@ def test_each_row_has_its_own_words(bundle: Bundle):
     assert second > 1
 
 
-def test_where_the_network_looks_is_a_share(bundle: Bundle):
+@pytest.mark.parametrize(("aside", "share"), [(0, 1), (2, 1 / 3), (4, 0)])
+def test_where_the_network_looks_is_held_to_where_the_thing_is(
+    aside: int, share: float, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    """It looks at a box four cells wide; the thing is such a box, some cells aside."""
     scene = next(each for each in bars.scenes(20) if each.thing and not each.other)
-    everywhere = Reading(attributes(scene), np.ones((256, 256), bool))
+    box = np.zeros((16, 16))
+    box[5:11, 4:8] = 1
 
-    class Everywhere(Knowing):
+    def looked(watch: bars.Watch) -> torch.Tensor:
+        assert len(watch.steps) == bars.STEPS
+        return torch.tensor(box)[None, None]
+
+    class Elsewhere(Knowing):
         def read(self, pictures: Sequence[Image.Image]) -> list[Reading]:
-            return [everywhere] * len(pictures)
+            thing = np.kron(np.roll(box, aside, 1), np.ones((16, 16))) > 0
+            return [Reading(attributes(scene), thing)] * len(pictures)
 
-    share = bars.overlap(bundle, cast("Critic", cast("Any", Everywhere([]))), [scene])
-    assert 0 < share <= 1
+    monkeypatch.setattr(bars.Watch, "mean", looked)
+    found = bars.overlap(bundle, cast("Critic", cast("Any", Elsewhere([]))), [scene])
+    assert found == pytest.approx(share)
 
 
 def test_photographs_are_squares():

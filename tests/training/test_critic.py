@@ -144,9 +144,10 @@ def test_right_answers_cost_nothing_and_wrong_ones_much():
 
 def test_it_trains_and_goes_on_where_it_was(shelf: Path):
     plan = Plan(masked=4, batch=4, pieces=2, workers=2, autocast=nullcontext)
-    trained = critic.train(shelf, shelf, 0.02, plan, critic.Eye())
+    lessons = Lessons(shelf / "postcard", shelf, plan.masked)
+    trained = critic.train(lessons, shelf, 0.02, plan, critic.Eye())
     assert (shelf / "critic.pt").exists()
-    again = critic.train(shelf, shelf, 0.02, plan, critic.Eye())
+    again = critic.train(lessons, shelf, 0.02, plan, critic.Eye())
     same = zip(trained.eye.parameters(), again.eye.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in same)
 

@@ -100,6 +100,21 @@ def test_the_true_velocity_costs_nothing():
     assert lesson.loss(Knowing(clean * 0, signal), *truth).item() > 0.1
 
 
+def test_the_highest_draw_is_a_time_of_the_schedule(monkeypatch: pytest.MonkeyPatch):
+    """Next to 511 in float32, the largest number below 1 is 1."""
+    times: list[torch.Tensor] = []
+
+    def model(noisy: torch.Tensor, t: torch.Tensor, _tokens: torch.Tensor) -> torch.Tensor:
+        times.append(t)
+        return noisy
+
+    monkeypatch.setattr(torch, "rand", lambda count: torch.full((count,), 1 - 2**-24))
+    lesson = Lesson(tokenizer.build(), schedule().alphas_cumprod, nullcontext)
+    clean = torch.zeros(512, 4, 1, 1)
+    lesson.loss(model, clean, torch.zeros(512, 32), torch.ones(512, 1, 1, 1))
+    assert times[0].max() == 999
+
+
 def test_the_focus_lies_on_the_thing():
     scenes = [album.scene_of(i) for i in range(12)]
     focus = focuses(scenes, torch.zeros(12, 4, 32, 32))

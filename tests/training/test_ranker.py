@@ -92,7 +92,10 @@ def test_it_loads_by_itself_and_says_the_same(tmp_path: Path):
     assert torch.allclose(theirs, ours, atol=0.02)  # halves on disk, another way of shrinking
 
 
-def test_an_untrained_one_guesses():
-    assert ranker.retrieval(ranker.build().eval(), rounds=1, among=16) == pytest.approx(
-        1 / 16, abs=0.2
-    )
+@pytest.mark.parametrize(("aside", "found"), [(0, 1), (1, 0)])
+def test_found_is_who_agrees_most_with_its_own_words(
+    aside: int, found: float, monkeypatch: pytest.MonkeyPatch
+):
+    agreed = torch.eye(8).roll(aside, 1)
+    monkeypatch.setattr(ranker, "agreement", lambda *_: agreed)
+    assert ranker.retrieval(ranker.build(), rounds=1, among=8) == found

@@ -75,9 +75,16 @@ def test_its_scheduler_asks_at_times_that_were_taught(steps: int):
     assert scheduler.timesteps[0] == 999
 
 
-def test_it_is_exported_in_halves_beside_the_model(tmp_path: Path):
+def test_it_is_exported_in_halves_beside_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as larger:
+        larger.setattr(export, "SHARD_SIZE", "500KB")
+        export.write_fast(denoiser.build((16, 32, 32)).unet, tmp_path)
+    assert len(list(tmp_path.rglob("*.safetensors"))) > 1
     unet = denoiser.build((16, 16, 32)).unet
     export.write_fast(unet, tmp_path)
+    written = {file.name for file in (tmp_path / "fast" / "unet").iterdir()}
+    assert written == {"config.json", "diffusion_pytorch_model.safetensors"}
+    assert [each.name for each in tmp_path.iterdir()] == ["fast"]
     loaded = UNet2DConditionModel.from_pretrained(
         tmp_path / "fast" / "unet", torch_dtype=torch.float32
     )

@@ -1,0 +1,90 @@
+"""Laws of the whole way: every stage, from nothing to a model, and one stage by itself."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from pipelines import Bundle
+from training import __main__ as program
+from training import album, autoencoder, critic, denoiser, memory, ranker
+from training.presets import PRESETS, Preset
+
+NETWORKS = denoiser.Plan(
+    widths=(16, 16, 32), batches=(4, 4), pieces=2, workers=2, autocast=nullcontext
+)
+TINY = Preset(
+    device="cpu",
+    postcards=4,
+    generics=4,
+    encoded=(4, 4),
+    autoencoder=autoencoder.Plan(crop=32, batch=4, whole_batch=2, pieces=2, workers=2),
+    autoencoder_minutes=1,  # three steps: each look at the clock is twenty seconds on
+    decoder_minutes=0.5,
+    denoiser=NETWORKS,
+    denoiser_minutes=1,
+    critic=critic.Plan(masked=4, batch=4, pieces=2, workers=2, autocast=nullcontext),
+    critic_minutes=0.5,
+    ranker=(4, 2, 2),
+    ranker_minutes=0.5,
+    student_minutes=0.5,
+    milestone_minutes=0.5,
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presets for an album of four pictures; the other one has another U-Net."""
+    monkeypatch.setitem(PRESETS, "cpu", TINY)
+    wider = replace(TINY, denoiser=replace(NETWORKS, widths=(16, 32, 32)))
+    monkeypatch.setitem(PRESETS, "gpu", wider)
+    monkeypatch.setattr(album, "SHARD", 4)
+    exam, retrieval = critic.exam, ranker.retrieval
+    monkeypatch.setattr(critic, "exam", lambda judge, _count: exam(judge, 4))
+    monkeypatch.setattr(ranker, "retrieval", lambda clip: retrieval(clip, 1, 4))
+    # What a process of its own may do to itself.
+    monkeypatch.setattr(memory, "keep", lambda: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(program, "open_log", lambda folder: folder.mkdir(exist_ok=True))
+
+
+def unet_of(model: Path) -> UNet2DConditionModel:
+    return UNet2DConditionModel.from_pretrained(model / "unet")
+
+
+def widths(unet: UNet2DConditionModel) -> tuple[int, ...]:
+    return tuple(unet.config["block_out_channels"])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ticking", "tiny")
+def test_every_stage_from_nothing_and_a_student_again_on_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    state, model, eye = tmp_path / "state", tmp_path / "model", tmp_path / "critic.safetensors"
+
+    def train(*arguments: str) -> None:
+        where = ("--state", str(state), "--out", str(model), "--critic", str(eye))
+        monkeypatch.setattr("sys.argv", ["training", *where, *arguments])
+        program.main()
+
+    train()
+    whole = Bundle.load(model)
+    assert whole.student is not None and whole.ranker is not None
+    assert critic.Critic.load(eye)
+    taught, first = unet_of(model), unet_of(model / "fast")
+    assert widths(first) == widths(taught) == NETWORKS.widths
+    changed = zip(taught.parameters(), first.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in changed), "the student has learnt nothing"
+
+    kept = {path: path.read_bytes() for path in state.glob("*.pt")}
+    assert len(kept) == len(program.STAGES) - 1  # all but the album
+    train("--preset", "gpu", "--stages", "student")
+    assert {path: path.read_bytes() for path in state.glob("*.pt")} == kept
+    assert (state / "gpu" / "student.pt").exists()
+    assert widths(unet_of(model / "fast")) == NETWORKS.widths
