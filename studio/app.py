@@ -65,9 +65,9 @@ def create(
     engine = Engine(models, history, scratch)
 
     async def changed() -> None:
-        chosen.write(settings.data, models.source, models.on_top)
-        jobs.serve_again()
         await pages.turn()
+        jobs.serve_again()
+        chosen.write(settings.data, *models.choice)  # last: the next start takes what is there
 
     jobs = Jobs(
         Limits(grace=settings.grace),
