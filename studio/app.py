@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -62,7 +64,10 @@ def create(
     history = History(settings.data)
     scratch = Path(get_upload_folder()) / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    engine = Engine(models, history, scratch)
+    # Made only when a result has no room in the data folder.
+    spare = Path(tempfile.gettempdir()) / f"pentimento-{secrets.token_hex(8)}"
+    gr.set_static_paths([spare])
+    engine = Engine(models, history, [scratch, spare])
 
     async def changed() -> None:
         await pages.turn()
@@ -108,6 +113,7 @@ def create(
             yield
         jobs.close()
         history.close()
+        shutil.rmtree(spare, ignore_errors=True)
 
     visitors = Visitors(settings, _secret(settings.data))
     parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -140,7 +146,7 @@ def create(
         blocks.has_launched = True
 
     pages = Pages(parent, models.facts, mount)
-    ledger = Ledger([Path(get_upload_folder()), history.edits])
+    ledger = Ledger([Path(get_upload_folder()), history.edits, spare])
     return Edge(pages, settings, visitors, ledger)
 
 

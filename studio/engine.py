@@ -6,10 +6,11 @@ frees the device at once. Everything that goes wrong ends as `Failed` with one s
 
 import gc
 import logging
+import shutil
 import statistics
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from components.events import Event, Failed, Finished, Stepped, Waiting
+from components.events import BROKEN, Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.bundle import Bundle
 from pipelines.core.sampling import Run, Step, drain
 from pipelines.request import Edit, Request
@@ -32,7 +33,6 @@ Method = Callable[[Bundle, Any], Run]
 
 KEPT_VIEWS = ("attention/",)  # of an edit's further pictures, those that are worth their place
 
-BROKEN = "Something went wrong inside the studio; its log says what. Try again."
 NOT_FINITE = (
     "The model lost its way (a value was not a number), so nothing was saved. "
     "Try a lower guidance, another scheduler, or start the studio with --dtype float32."
@@ -43,6 +43,7 @@ NO_MEMORY = (
 )
 SPARED = "Memory was short, so it was drawn a part at a time."
 UNSAVED = "{reason}, so this result is not in the history: save it now."
+LOST = "{reason}, so this result could not be kept. Free some space, then run again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class Engine:
         self,
         models: Models,
         history: History,
-        scratch: Path,
+        aside: Sequence[Path],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
         self._history = history
-        self._scratch = scratch  # for results that the history has no room for
+        self._aside = aside  # folders, tried in turn, for results that the history has no room for
         self._clock = clock
         self._device = threading.Lock()
 
@@ -174,11 +175,11 @@ class Engine:
         except Unsaved as error:
             log.exception("An edit could not be saved")
             notes["note"] = UNSAVED.format(reason=error)
-            paths = self._set_aside(edit_id, files)
-            images = tuple(paths[f"{n}.png"] for n in range(len(edit.images)))
-            before_path = paths.get(BEFORE)
-            frame_paths = tuple(path for name, path in paths.items() if name.startswith("step-"))
-            view_paths = {name: paths[file] for name, file in views.items()}
+            results = [f"{n}.png" for n in range(len(edit.images))]
+            kept = [name for name in (*results, BEFORE) if name in files]
+            paths = self._set_aside(edit_id, {name: files[name] for name in kept}, str(error))
+            images = tuple(paths[name] for name in results)
+            before_path, frame_paths, view_paths = paths.get(BEFORE), (), {}
         return Finished(
             edit_id=edit_id,
             images=images,
@@ -191,13 +192,24 @@ class Engine:
             asked=recipe["request"],
         )
 
-    def _set_aside(self, edit_id: str, files: Mapping[str, bytes]) -> Mapping[str, Path]:
-        """Files where the page can still show them, for as long as the studio runs."""
-        folder = self._scratch / edit_id
-        folder.mkdir(parents=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        return {name: folder / name for name in files}
+    def _set_aside(
+        self, edit_id: str, files: Mapping[str, bytes], reason: str
+    ) -> Mapping[str, Path]:
+        """Files where the page can still show them, for as long as the studio runs.
+
+        ValueError with a sentence where there is no room for them anywhere.
+        """
+        for folder in (each / edit_id for each in self._aside):
+            try:
+                folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir()
+                for name, content in files.items():
+                    (folder / name).write_bytes(content)
+                return {name: folder / name for name in files}
+            except OSError as error:
+                log.warning("A result cannot be set aside in %s (%s)", folder, error)
+                shutil.rmtree(folder, ignore_errors=True)  # our own half-written one
+        raise ValueError(LOST.format(reason=reason))
 
 
 def _said(bundle: Bundle, edit: Edit) -> str:

@@ -62,7 +62,7 @@ class Bench:
     @cached_property
     def engine(self) -> Engine:
         models = Models(self.bundle.name, self.settings.device, load=lambda *_, **__: self.bundle)
-        return Engine(models, self.history, self.folder / "scratch")
+        return Engine(models, self.history, [self.folder / "scratch"])
 
     def peer(self, name: str) -> Any:
         """diffusers' pipeline of that name over the same networks."""

@@ -6,9 +6,11 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from components.events import Failed, Finished, Stepped, Stopped, Waiting
+from components.served import cached
 from components.stage import Result, Stage, stage
 
 
@@ -168,3 +170,15 @@ def test_everything_shown_is_among_the_outputs(plate: Stage, finished: Finished)
         finished,
     ):
         assert set(plate.show(event)) <= set(plate.outputs)
+
+
+@pytest.mark.parametrize("place", ["cache", "spare"])
+def test_what_gradio_serves_as_it_is_is_not_copied(place: str, tmp_path: Path) -> None:
+    folder = Path(get_upload_folder()) / "aside" if place == "cache" else tmp_path / "spare"
+    folder.mkdir(parents=True)
+    picture = folder / "0.png"
+    picture.write_bytes(b"picture")
+    if place == "spare":
+        assert cached(picture) != picture
+        gr.set_static_paths([folder])
+    assert cached(picture) == picture

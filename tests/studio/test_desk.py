@@ -38,7 +38,7 @@ class Place:
         self.jobs = Jobs()
         self.jobs.open()
         self.models = models = pretend.models(self.folder)
-        self.engine = engine = Engine(models, self.history, self.folder)
+        self.engine = engine = Engine(models, self.history, [self.folder])
         self.desk = Desk(
             "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.folder
         )

@@ -19,7 +19,7 @@ from pipelines.request import Edit, Request
 from studio import engine as module
 from studio.engine import Engine, Method, Order, Pace, out_of_memory
 from studio.history import History, Unsaved
-from tests.studio import pretend
+from tests.studio import full, pretend
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def history(tmp_path: Path) -> History:
 
 @pytest.fixture
 def engine(tmp_path: Path, history: History) -> Engine:
-    return Engine(pretend.models(tmp_path), history, tmp_path / "scratch")
+    return Engine(pretend.models(tmp_path), history, [tmp_path / "scratch"])
 
 
 def order(method: Method, **named: Any) -> Order:
@@ -201,7 +201,7 @@ def test_a_model_that_does_not_load_is_its_sentence(tmp_path: Path, history: His
     def load(*_arguments: Any, **_named: Any) -> Any:
         raise ValueError("It could not be loaded.")
 
-    engine = Engine(pretend.models(tmp_path, load), history, tmp_path)
+    engine = Engine(pretend.models(tmp_path, load), history, [tmp_path])
     assert run(engine, pretend.steps(1))[-1] == Failed("It could not be loaded.")
 
 
@@ -215,8 +215,34 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     last = run(engine, pretend.steps(2))[-1]
     assert isinstance(last, Finished)
     assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
-    assert all(path.is_file() for path in (*last.images, *last.frames))
+    assert all(path.is_file() for path in last.images)
     assert last.before is not None and last.before.is_file()
+
+
+def test_a_result_for_which_one_disk_has_no_room_lies_on_another(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = tmp_path / "spare"
+    engine = Engine(pretend.models(tmp_path), history, [tmp_path / "data" / "scratch", spare])
+    full.fill(monkeypatch, tmp_path / "data")
+    last = run(engine, pretend.steps(2))[-1]
+    assert isinstance(last, Finished)
+    assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
+    assert {path.parent for path in last.images} == {spare / "edit-1"}
+    assert spare.stat().st_mode & 0o777 == 0o700, "it lies among other people's files"
+    with Image.open(last.images[0]) as image:
+        assert image.size == (16, 16)
+    assert list((tmp_path / "data" / "scratch").iterdir()) == []
+
+
+def test_a_result_for_which_there_is_no_room_at_all_is_said(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(pretend.models(tmp_path), history, [tmp_path / "one", tmp_path / "two"])
+    full.fill(monkeypatch, tmp_path)
+    assert run(engine, pretend.steps(2))[-1] == Failed(
+        "The disk is full, so this result could not be kept. Free some space, then run again."
+    )
 
 
 @pytest.mark.parametrize("remark", ["It is being compiled.", ""])
@@ -226,7 +252,7 @@ def test_that_a_model_is_being_compiled_is_told(
     bundle = pretend.PretendBundle()
     bundle.compiled = SimpleNamespace(remark=remark)
     models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
-    last = run(Engine(models, history, tmp_path), pretend.steps())[-1]
+    last = run(Engine(models, history, [tmp_path]), pretend.steps())[-1]
     assert isinstance(last, Finished)
     assert last.notes.get("note", "") == remark
 
