@@ -52,6 +52,9 @@ class Run:
                 job, updates = begin(sent, visitor(request))
             except ValueError as refusal:
                 return {**self._end(Failed(str(refusal))), self.begun: ""}
+            except Exception:
+                log.exception("A run could not begin")
+                return {**self._end(Failed(BROKEN)), self.begun: ""}
             return {**updates, **self.stage.starting(), **self._busy(), self.begun: job}
 
         watched = [self.stage.plate, self.button, self.begun]

@@ -131,6 +131,7 @@ def create(
             server_port=settings.port,
             auth_dependency=_visitor,
             allowed_paths=[str(history.edits)],
+            show_error=False,  # of errors that are not Gradio's own, whose texts name our files
             max_file_size=MAX_UPLOAD,
             run_history=False,
             enable_monitoring=False,

@@ -97,7 +97,8 @@ class Engine:
     def glimpse(self, method: Method, request: Request) -> Image.Image | None:
         """The first picture of a run on the student, kept nowhere.
 
-        None while a run has the device. ValueError with a sentence where there is no student.
+        None while a run has the device. ValueError with a sentence where there is no student,
+        or not enough memory.
         """
         student = self._models.bundle().student
         if student is None:
@@ -106,6 +107,10 @@ class Engine:
             return None
         try:
             return drain(method(student, request)).images[0]
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise ValueError(NO_MEMORY) from error
         finally:
             self._device.release()
 

@@ -17,7 +17,7 @@ from components.edits import Edits, edits
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.grid import grid
-from components.notice import notice
+from components.notice import aloud, notice
 from components.run import Sent, run
 from components.seed import seed
 from components.served import cached
@@ -179,14 +179,14 @@ def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button, masking: gr.Butto
     written: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
     rows.component.written(tab.check, rows.component, heard, **written)
     start_from.click(
-        tab.start_from,
+        aloud(tab.start_from),
         [tab.stage.results, tab.stage.chosen],
         [paper.component, *tab.settled],
         **AT_ONCE,
     )
     drawn = ("source", "within", "prompt", "seed", "lock")
     masking.click(
-        tab.mask,
+        aloud(tab.mask),
         tab.stage.results,
         [paper.component, *(widgets[name] for name in drawn)],
         **AT_ONCE,

@@ -104,6 +104,26 @@ def test_a_job_lost_on_the_way_is_said(action: Run) -> None:
     assert updates[-1][action.button].interactive is True
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("Paint something first."), "Paint something first."),
+        (FileNotFoundError(2, "No such file", "/home/ann/a.png"), BROKEN),
+    ],
+)
+def test_a_run_that_cannot_begin_is_a_sentence_and_no_job(
+    action: Run, blocks: gr.Blocks, error: Exception, sentence: str
+) -> None:
+    def begin(*_sent: Any) -> Any:
+        raise error
+
+    action.on([action.button.click], begin, set(), [], "")
+    start: Any = next(each.fn for each in blocks.fns.values() if each.name == "start")
+    update = start({}, REQUEST)
+    assert update[action.stage.plate] == {"phase": "failed", "text": sentence}
+    assert update[action.begun] == "" and update[action.button].interactive is True
+
+
 def test_what_cannot_be_shown_ends_with_a_sentence(
     action: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,12 +12,12 @@ from PIL import Image
 from components.canvas import Sketch
 from components.events import Event, Failed, Finished
 from pipelines.sdedit import SDEdit
-from studio.desk import SWEEP, Desk
-from studio.engine import Engine, Order
+from studio.desk import NO_ROOM, SWEEP, Desk
+from studio.engine import NO_MEMORY, Engine, Order
 from studio.history import History
 from studio.jobs import GONE, Jobs
 from studio.sketches import EMPTY
-from tests.studio import pretend
+from tests.studio import full, pretend
 
 WHITE = Image.new("RGB", (32, 32), "white")
 
@@ -162,6 +162,15 @@ def test_a_picture_is_converted_at_the_canvass_size(place: Place, tmp_path: Path
         place.desk.converted(convert, Sketch(None, path, None, 40, 32))
 
 
+def test_strokes_that_the_full_disk_has_no_room_for_are_a_sentence(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.fill(monkeypatch, place.folder)
+    with pytest.raises(ValueError) as refusal:
+        place.desk.converted(lambda image: image, sketch)
+    assert str(refusal.value) == NO_ROOM
+
+
 def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
     files = {"picture": Image.new("RGB", (40, 32)), "mask": Image.new("L", (40, 32), 255)}
     for name, image in files.items():
@@ -185,6 +194,7 @@ def test_words_are_judged_while_they_are_written(
     assert said("a (red:1.3) house" + " by day" * 20) == ""
     assert said("(a zeppelin") == "1 word is unknown to this model: zeppelin."
     assert "is too long" in said("by day " * 200)
+    assert "2001 characters are too many" in said("x" * 2001)
     assert said("(red:99) house") == "Words count from -10 to 10 times, not 99."
 
 
@@ -227,6 +237,21 @@ def test_there_is_no_glimpse_while_a_run_has_the_device(
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     running.close()
     assert place.desk.glimpse(sketch, {"prompt": "a house"})
+
+
+@pytest.mark.usefixtures("student")
+def test_a_glimpse_for_which_the_memory_is_short_is_a_sentence(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(_bundle: Any, _request: Any) -> Any:
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(place.desk, "_method", short)
+    with pytest.raises(ValueError, match=NO_MEMORY):
+        place.desk.glimpse(sketch, {})
+    monkeypatch.undo()
+    assert isinstance(place.run(sketch, {}), Finished), "the device is free again"
 
 
 @pytest.mark.parametrize("loaded", [False, True])
