@@ -77,6 +77,7 @@ class Desk:
             method=self._method,
             request=self._request(guide, values),
             visitor=visitor,
+            model=self._models.choice,
             parent=parent,
         )
         self._jobs.submit(order.id, visitor, lambda: self._engine.run(order))

@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pipelines.core.bundle import Bundle
 from pipelines.core.sampling import Run, Step, drain
 from pipelines.request import Edit, Request
 from studio import recipes
+from studio.chosen import Chosen
 from studio.frames import Frames
 from studio.history import BEFORE, History, Unsaved, view_file
 from studio.models import Models
@@ -41,6 +42,7 @@ NO_MEMORY = (
     "There was not enough memory for this edit. "
     "Try fewer pictures at once, or a smaller picture with a mask."
 )
+ANOTHER = "Drawn with {}, which was chosen while this waited."
 SPARED = "Memory was short, so it was drawn a part at a time."
 UNSAVED = "{reason}, so this result is not in the history: save it now."
 LOST = "{reason}, so this result could not be kept. Free some space, then run again."
@@ -55,6 +57,7 @@ class Order:
     method: Method
     request: Request
     visitor: str
+    model: Chosen  # that served when it was ordered
     parent: str | None = None  # the edit whose result this one goes on from
 
 
@@ -119,8 +122,9 @@ class Engine:
         if self._models.loaded is None:
             yield Waiting(0, "The model is loading")
         bundle = self._models.bundle()
+        other = ANOTHER.format(bundle.name) if order.model != self._models.choice else ""
         try:
-            return (yield from self._once(bundle, order))
+            return (yield from self._once(bundle, order, other))
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -129,9 +133,9 @@ class Engine:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return (yield from self._once(bundle.sparing(), order))
+        return (yield from self._once(bundle.sparing(), order, other))
 
-    def _once(self, bundle: Bundle, order: Order) -> Generator[Event, None, None]:
+    def _once(self, bundle: Bundle, order: Order, other: str) -> Generator[Event, None, None]:
         begun = self._clock()
         frames = Frames(self._clock)
         pace = Pace(self._clock)
@@ -146,6 +150,8 @@ class Engine:
                 yield self._stepped(step, frames, pace)
         finally:
             run.close()
+        if said := _said(bundle, edit, other):
+            edit = replace(edit, notes={**edit.notes, "note": said})
         yield self._finished(order, bundle, edit, frames, self._clock() - begun)
 
     def _stepped(self, step: Step, frames: Frames, pace: "Pace") -> Stepped:
@@ -162,8 +168,6 @@ class Engine:
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
         notes = {**edit.notes, "sheets": frames.counts}
-        if said := _said(bundle, edit):
-            notes["note"] = said
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
@@ -217,11 +221,11 @@ class Engine:
         raise ValueError(LOST.format(reason=reason))
 
 
-def _said(bundle: Bundle, edit: Edit) -> str:
+def _said(bundle: Bundle, edit: Edit, other: str) -> str:
     """What the method has to say of its run, and what there is to say of the networks."""
     spared = SPARED if bundle.spares else ""
     compiling = bundle.compiled.remark if bundle.compiled else ""
-    return " ".join(filter(None, [edit.notes.get("note", ""), spared, compiling]))
+    return " ".join(filter(None, [edit.notes.get("note", ""), other, spared, compiling]))
 
 
 def is_sentence(error: BaseException) -> bool:

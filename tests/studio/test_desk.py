@@ -1,6 +1,7 @@
 """The verbs that a tab is given, with a toy method behind them."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -198,6 +199,27 @@ def test_words_are_judged_while_they_are_written(
     assert said("(red:99) house") == "Words count from -10 to 10 times, not 99."
 
 
+def test_an_edit_that_waited_while_another_model_was_chosen_says_so(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def held(bundle: Any, request: Any) -> Any:
+        begun.set()
+        go.wait(10)
+        return place.method(bundle, request)
+
+    monkeypatch.setattr(place.desk, "_method", held)
+    jobs = [place.desk.start(sketch, {"seed": 3}, "ada") for _ in range(2)]
+    assert begun.wait(10)
+    place.models.choose("another/model")
+    go.set()
+    running, waiting = map(place.last, jobs)
+    assert isinstance(running, Finished) and "note" not in running.notes, "it had begun"
+    assert isinstance(waiting, Finished)
+    assert waiting.notes["note"] == "Drawn with pretend, which was chosen while this waited."
+
+
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:
     place.values = [float("nan")]
     assert isinstance(place.run(sketch, {}), Failed)
@@ -232,7 +254,8 @@ def test_a_glimpse_takes_few_steps_and_is_kept_nowhere(
 def test_there_is_no_glimpse_while_a_run_has_the_device(
     place: Place, sketch: Sketch, student: pretend.PretendBundle
 ) -> None:
-    running = place.engine.run(Order("x", "Paint", place.method, SDEdit(image=WHITE), "ada"))
+    request, model = SDEdit(image=WHITE), place.models.choice
+    running = place.engine.run(Order("x", "Paint", place.method, request, "ada", model))
     next(running)
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     running.close()

@@ -32,13 +32,15 @@ def engine(tmp_path: Path, history: History) -> Engine:
     return Engine(pretend.models(tmp_path), history, [tmp_path / "scratch"])
 
 
-def order(method: Method, **named: Any) -> Order:
+def order(engine: Engine, method: Method, name: str = "edit-1", **named: Any) -> Order:
+    """What somebody wants of the model that serves."""
     request = Request(prompt="a red house", seed=7)
-    return Order("edit-1", "Paint", method, request, "ada", **named)
+    model = engine._models.choice  # pyright: ignore[reportPrivateUsage]
+    return Order(name, "Paint", method, request, "ada", model, **named)
 
 
 def run(engine: Engine, method: Method) -> list[Event]:
-    return list(engine.run(order(method)))
+    return list(engine.run(order(engine, method)))
 
 
 def test_a_run_is_its_steps_and_its_saved_result(engine: Engine, history: History) -> None:
@@ -188,7 +190,7 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
         held.append(method(bundle, request))
         return held[0]
 
-    running = engine.run(order(holding))
+    running = engine.run(order(engine, holding))
     assert isinstance(next(running), Waiting)
     assert isinstance(next(running), Stepped)
     running.close()
@@ -258,10 +260,8 @@ def test_that_a_model_is_being_compiled_is_told(
 
 
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:
-    list(engine.run(order(pretend.steps(1))))
-    request = Request(seed=1)
-    child = Order("edit-2", "Paint", pretend.steps(1), request, "ada", parent="edit-1")
-    list(engine.run(child))
+    run(engine, pretend.steps(1))
+    list(engine.run(order(engine, pretend.steps(1), "edit-2", parent="edit-1")))
     assert [edit.id for edit in history.children("edit-1", "ada")] == ["edit-2"]
 
 
