@@ -244,7 +244,7 @@ class Edge:
                 message = _with_headers(message, asked, extra)
             elif message["type"] == "http.response.body" and visitor is not None:
                 text = tail + message.get("body", b"")
-                self._ledger.told(visitor, text)
+                self._ledger.told(visitor, text, uploaded=asked.route == "upload")
                 tail = text[-8192:]  # a name may be cut in two
             await send(message)
 
