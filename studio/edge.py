@@ -252,8 +252,9 @@ class Edge:
 
 
 def host_names(settings: Settings) -> frozenset[str]:
-    """The names this machine goes by."""
+    """The names this machine goes by, and that of a proxy in front of it."""
     names = {settings.host.lower(), "localhost", "127.0.0.1", "::1"}
+    names |= {settings.name} - {""}
     if not settings.local:
         own = socket.gethostname().lower()
         names |= {own, f"{own}.local", socket.getfqdn().lower()}

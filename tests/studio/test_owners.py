@@ -177,6 +177,19 @@ def test_another_site_cannot_log_anybody_in(locked: Live) -> None:
     assert answer.status_code == 403 and "set-cookie" not in answer.headers
 
 
+def test_a_proxy_by_the_name_that_was_given_is_answered(serve: Callable[..., Live]) -> None:
+    named = serve(name="studio.example.org", login=("ada", "day"))
+    proxied = {"host": "studio.example.org", "x-forwarded-proto": "https"}
+    with named.browser(**proxied, origin="https://studio.example.org") as client:
+        right = client.post("/login", data={"username": "ada", "password": "day"})
+        assert right.status_code == 200 and client.cookies
+        assert client.get("/config").json()["root"] == "https://studio.example.org"
+    with named.browser(host="studio.example.org", origin="https://evil.example") as client:
+        assert client.post("/login", data={}).status_code == 403
+    with named.browser(host="other.example.org") as client:
+        assert client.get("/login").status_code == 421
+
+
 def test_a_public_address_answers_to_addresses_and_its_own_name(
     serve: Callable[..., Live],
 ) -> None:
