@@ -6,7 +6,9 @@ The studio fills these, the stage shows them; neither sees the other's types.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+BROKEN: Final = "Something went wrong inside the studio; its log says what. Try again."
 
 
 @dataclass(frozen=True, slots=True)

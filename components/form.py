@@ -41,9 +41,26 @@ class Form:
         }
 
 
-def defaults_of(request_type: type[Request]) -> dict[str, Any]:
-    """What each field of the request holds where nothing is said."""
-    return {each.name: each.default for each in fields(request_type)}
+def defaults_of(request_type: type[Request], told: Mapping[str, Any]) -> dict[str, Any]:
+    """What each field of the request holds at first: what a model's folder has `told`.
+
+    Where that is nothing, or nothing that the request would take, the request's own default.
+    """
+    own = {each.name: each.default for each in fields(request_type)}
+    taken = {
+        name: hint.clean(told[name])
+        for name, hint in hints(request_type).items()
+        if name in told and _passes(hint, told[name])
+    }
+    return own | taken
+
+
+def _passes(hint: Hint, value: Any) -> bool:
+    try:
+        hint.check(value)
+    except ValueError:
+        return False
+    return True
 
 
 def form(

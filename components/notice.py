@@ -4,7 +4,14 @@ Gradio's HTML templates evaluate what they render; here the template is constant
 set as text content.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
 import gradio as gr
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SCRIPT = """
 const line = element.querySelector("p");
@@ -27,3 +34,19 @@ def notice(elem_id: str) -> gr.HTML:
         js_on_load=_SCRIPT,
         apply_default_css=False,
     )
+
+
+def aloud(handler: Callable[P, R]) -> Callable[P, R]:
+    """`handler`, whose refusals (ValueError with a sentence) show in a corner of the page.
+
+    Of errors that are not its own, Gradio tells the page nothing (studio/app.py).
+    """
+
+    @wraps(handler)
+    def told(*given: P.args, **named: P.kwargs) -> R:
+        try:
+            return handler(*given, **named)
+        except ValueError as refusal:
+            raise gr.Error(str(refusal), print_exception=False) from None
+
+    return told

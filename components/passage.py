@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from components.canvas import read
+from components.notice import aloud
 from components.stage import Result, result_at
 from components.tab import Tab
 from components.traffic import AT_ONCE
@@ -20,7 +21,7 @@ def passages(tabs: Mapping[str, Tab], bar: gr.Tabs) -> None:
             with here.stage.onward:
                 button = gr.Button(there.invitation, size="md", min_width=0)
             button.click(
-                _carry(there, name, bar),
+                aloud(_carry(there, name, bar)),
                 [here.stage.results, here.stage.chosen, here.canvas.component],
                 [there.canvas.component, bar, *there.settled],
                 js=here.canvas.js,
@@ -31,10 +32,7 @@ def passages(tabs: Mapping[str, Tab], bar: gr.Tabs) -> None:
 def _carry(there: Tab, name: str, bar: gr.Tabs) -> Callable[..., Any]:
     def carry(results: list[Result], chosen: int, sent: object) -> Any:
         """The picture, and the mask if there is one; without one the mask over there stays."""
-        try:
-            result, mask = result_at(results, chosen), read(sent).mask
-        except ValueError as refusal:
-            raise gr.Error(str(refusal), print_exception=False) from None
+        result, mask = result_at(results, chosen), read(sent).mask
         shown = there.canvas.show(picture=result.picture, mask=mask, keep=["mask"])
         return {
             there.canvas.component: shown,

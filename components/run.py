@@ -5,6 +5,7 @@ browser: the job under way, and the last one that finished; after a reload it wa
 there is, from where it is by then.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,11 @@ import gradio as gr
 from gradio.components import Component
 
 from components.actions import Actions, visitor
-from components.events import Event, Failed, Finished, Stopped
+from components.events import BROKEN, Event, Failed, Finished, Stopped
 from components.stage import Stage, Update, Widget
 from components.traffic import AT_ONCE, STREAMED
+
+log = logging.getLogger(__name__)
 
 Sent = dict[Component, Any]  # what a click delivers
 Begin = Callable[[Sent, str], tuple[str, Update]]  # what was sent, visitor -> job id, updates
@@ -49,6 +52,9 @@ class Run:
                 job, updates = begin(sent, visitor(request))
             except ValueError as refusal:
                 return {**self._end(Failed(str(refusal))), self.begun: ""}
+            except Exception:
+                log.exception("A run could not begin")
+                return {**self._end(Failed(BROKEN)), self.begun: ""}
             return {**updates, **self.stage.starting(), **self._busy(), self.begun: job}
 
         watched = [self.stage.plate, self.button, self.begun]
@@ -91,6 +97,9 @@ class Run:
                 yield update
         except ValueError as refusal:
             yield self._end(Failed(str(refusal)))
+        except Exception:
+            log.exception("A run could not be shown")
+            yield self._end(Failed(BROKEN))
 
     async def resume(
         self, known: Known, request: gr.Request
@@ -104,6 +113,10 @@ class Run:
                 return
             except ValueError:
                 continue
+            except Exception:
+                log.exception("A run could not be shown")
+                yield self._end(Failed(BROKEN))
+                return
         yield gr.skip()
 
     def stop(self, begun: str, known: Known, request: gr.Request) -> None:

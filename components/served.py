@@ -14,11 +14,16 @@ from typing import Any
 
 from gradio.data_classes import FileData
 from gradio.processing_utils import hash_file
-from gradio.utils import get_upload_folder
+from gradio.utils import get_upload_folder, is_static_file
 
 
 def cached(path: Path, name: str | None = None) -> Path:
-    """A copy of `path` in the cache, under a name that a download would keep."""
+    """A copy of `path` in the cache, under a name that a download would keep.
+
+    Where Gradio serves the file as it is, the file: it may be there because the disk is full.
+    """
+    if path.is_relative_to(get_upload_folder()) or is_static_file(path):
+        return path
     copy = Path(get_upload_folder()) / hash_file(path) / (name or path.name)
     if copy.exists():
         os.utime(copy)  # it is handed out again, so it is not old

@@ -3,6 +3,7 @@
 What a header cannot tell, loading will.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ class Widths:
 
 def header(path: Path) -> Checkpoint | None:
     """That of a file which goes on top of a model; None of any other."""
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
+    if path.suffix.lower() != ".safetensors" or not os.path.isfile(path):
         return None
     try:
         found = checkpoint.read(path)

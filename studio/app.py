@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -64,12 +66,15 @@ def create(
     history = History(settings.data)
     scratch = Path(get_upload_folder()) / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    engine = Engine(models, history, scratch)
+    # Made only when a result has no room in the data folder.
+    spare = Path(tempfile.gettempdir()) / f"pentimento-{secrets.token_hex(8)}"
+    gr.set_static_paths([spare])
+    engine = Engine(models, history, [scratch, spare])
 
     async def changed() -> None:
-        chosen.write(settings.data, models.source, models.on_top)
-        jobs.serve_again()
         await pages.turn()
+        jobs.serve_again()
+        chosen.write(settings.data, *models.choice)  # last: the next start takes what is there
 
     jobs = Jobs(
         Limits(grace=settings.grace),
@@ -110,6 +115,7 @@ def create(
             yield
         jobs.close()
         history.close()
+        shutil.rmtree(spare, ignore_errors=True)
 
     visitors = Visitors(settings, _secret(settings.data))
     parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -127,6 +133,7 @@ def create(
             server_port=settings.port,
             auth_dependency=_visitor,
             allowed_paths=[str(history.edits)],
+            show_error=False,  # of errors that are not Gradio's own, whose texts name our files
             max_file_size=MAX_UPLOAD,
             run_history=False,
             enable_monitoring=False,
@@ -142,7 +149,7 @@ def create(
         blocks.has_launched = True
 
     pages = Pages(parent, models.facts, mount)
-    ledger = Ledger([Path(get_upload_folder()), history.edits])
+    ledger = Ledger([Path(get_upload_folder()), history.edits, spare])
     return Edge(pages, settings, visitors, ledger)
 
 

@@ -147,8 +147,7 @@ class Choice:
             name = found.name
             self._progress = Progress("loading", name)
             on_top = await asyncio.to_thread(self._on_top, path, weights) if weights else NOTHING
-            await asyncio.to_thread(self._models.choose, str(path), on_top)
-            await self._changed()
+            await self._change(str(path), on_top)
         except Cancelled:
             return
         except Exception as error:
@@ -157,6 +156,16 @@ class Choice:
             self.tell_failure(_sentence(error, name, path))
         else:
             self._progress = Progress("chosen", name)
+
+    async def _change(self, source: str, on_top: OnTop) -> None:
+        """Load it and change over; where there can be no page of it, back to the former one."""
+        former = self._models.choice
+        await asyncio.to_thread(self._models.choose, source, on_top)
+        try:
+            await self._changed()
+        except Exception:
+            await asyncio.to_thread(self._models.choose, *former)
+            raise
 
     def _on_top(self, model: Path, weights: Mapping[str, float]) -> OnTop:
         """What these paths are on top of a model; ValueError with a sentence where one is not."""

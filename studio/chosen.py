@@ -35,8 +35,10 @@ class OnTop:
 
 NOTHING = OnTop()
 
+Chosen = tuple[str, OnTop]  # a model's source, and what is on top of it
 
-def read(data: Path) -> tuple[str, OnTop] | None:
+
+def read(data: Path) -> Chosen | None:
     """The model that was chosen last, and what on top of it; None where none was."""
     try:
         return _read(json.loads((data / FILE).read_text("utf-8")))
@@ -55,7 +57,7 @@ def write(data: Path, source: str, on_top: OnTop = NOTHING) -> None:
         log.warning("The choice of a model cannot be kept (%s)", error)
 
 
-def _read(told: Any) -> tuple[str, OnTop]:
+def _read(told: Any) -> Chosen:
     loras = tuple((path, float(weight)) for path, weight in told["loras"].items())
     on_top = OnTop(loras, tuple(told["embeddings"]))
     texts = (told["model"], *on_top.files)

@@ -1,5 +1,6 @@
 """What a tab, or a program, may ask for: the verbs of one method, each checked before it acts."""
 
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -23,6 +24,9 @@ from studio.sketches import Guide
 # What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
 Gather = Callable[[Guide, Mapping[str, Any]], Mapping[str, Any]]
 
+log = logging.getLogger(__name__)
+
+NO_ROOM: Final = "The strokes could not be kept: the disk is full. Free some space, then try again."
 SWEEP: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # strengths, from the strokes towards the words
 
 
@@ -73,6 +77,7 @@ class Desk:
             method=self._method,
             request=self._request(guide, values),
             visitor=visitor,
+            model=self._models.choice,
             parent=parent,
         )
         self._jobs.submit(order.id, visitor, lambda: self._engine.run(order))
@@ -108,11 +113,9 @@ class Desk:
     def check_words(self, text: str) -> str:
         """A sentence about words that the model cannot hear, or "" (also while it still loads)."""
         bundle = self._models.loaded
-        clean = inputs.words(text, "Words")
-        if bundle is None or not clean:
-            return ""
         try:
-            unknown = tokens.unknown(bundle, clean)
+            clean = inputs.words(text, "Words")
+            unknown = tokens.unknown(bundle, clean) if bundle is not None and clean else []
         except ValueError as refusal:
             return str(refusal)
         if not unknown:
@@ -121,13 +124,18 @@ class Desk:
         return f"{count} unknown to this model: {', '.join(unknown)}."
 
     def converted(self, convert: Callable[[Image.Image], Image.Image], sketch: Sketch) -> Path:
-        """The picture on the canvas after `convert`, as a PNG."""
+        """The picture on the canvas after `convert`, as a PNG; ValueError with a sentence."""
         if sketch.picture is None:
             raise ValueError("Drop a picture on the canvas first.")
         picture = inputs.picture(sketch.picture)
         picture.thumbnail((sketch.width, sketch.height), Image.Resampling.LANCZOS)
         path = self._scratch / f"{secrets.token_hex(12)}.png"
-        path.write_bytes(recipes.png(convert(picture)))
+        painted = recipes.png(convert(picture))
+        try:
+            path.write_bytes(painted)
+        except OSError as error:
+            log.warning("Strokes cannot be kept (%s)", error)
+            raise ValueError(NO_ROOM) from error
         return path
 
     def outlined(self, region: Region, grow: int, feather: int) -> Mapping[str, Sequence[Line]]:

@@ -244,7 +244,7 @@ class Edge:
                 message = _with_headers(message, asked, extra)
             elif message["type"] == "http.response.body" and visitor is not None:
                 text = tail + message.get("body", b"")
-                self._ledger.told(visitor, text)
+                self._ledger.told(visitor, text, uploaded=asked.route == "upload")
                 tail = text[-8192:]  # a name may be cut in two
             await send(message)
 
@@ -252,8 +252,9 @@ class Edge:
 
 
 def host_names(settings: Settings) -> frozenset[str]:
-    """The names this machine goes by."""
+    """The names this machine goes by, and that of a proxy in front of it."""
     names = {settings.host.lower(), "localhost", "127.0.0.1", "::1"}
+    names |= {settings.name} - {""}
     if not settings.local:
         own = socket.gethostname().lower()
         names |= {own, f"{own}.local", socket.getfqdn().lower()}

@@ -16,7 +16,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -27,6 +27,7 @@ from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.form import defaults_of
 from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
 from studio import inputs, sketches
 from studio.desk import Desk
@@ -97,7 +98,7 @@ def _arguments(
 ) -> list[_Argument]:
     """What has to be given, then the other fields in their order."""
     told: Mapping[str, Argument] = {**hints(request_type), **spoken.further}
-    own = {each.name: each.default for each in fields(request_type)} | dict(defaults)
+    own = defaults_of(request_type, defaults)
     begin = {name: own.get(name) for name in told} | {"seed": None}
     begin |= dict.fromkeys(spoken.first, Parameter.empty)
     names = dict.fromkeys([*spoken.first, *told])

@@ -5,21 +5,23 @@ frees the device at once. Everything that goes wrong ends as `Failed` with one s
 """
 
 import logging
+import shutil
 import statistics
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from components.events import Event, Failed, Finished, Stepped, Waiting
+from components.events import BROKEN, Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.bundle import Bundle
 from pipelines.core.sampling import Run, Step, drain
 from pipelines.request import Edit, Request
 from studio import recipes
+from studio.chosen import Chosen
 from studio.frames import Frames
 from studio.history import BEFORE, History, Unsaved, view_file
 from studio.memory import give_back, out_of_memory
@@ -31,7 +33,6 @@ Method = Callable[[Bundle, Any], Run]
 
 KEPT_VIEWS = ("attention/",)  # of an edit's further pictures, those that are worth their place
 
-BROKEN = "Something went wrong inside the studio; its log says what. Try again."
 NOT_FINITE = (
     "The model lost its way (a value was not a number), so nothing was saved. "
     "Try a lower guidance, another scheduler, or start the studio with --dtype float32."
@@ -40,8 +41,10 @@ NO_MEMORY = (
     "There was not enough memory for this edit. "
     "Try fewer pictures at once, or a smaller picture with a mask."
 )
+ANOTHER = "Drawn with {}, which was chosen while this waited."
 SPARED = "Memory was short, so it was drawn a part at a time."
 UNSAVED = "{reason}, so this result is not in the history: save it now."
+LOST = "{reason}, so this result could not be kept. Free some space, then run again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Order:
     method: Method
     request: Request
     visitor: str
+    model: Chosen  # that served when it was ordered
     parent: str | None = None  # the edit whose result this one goes on from
 
 
@@ -65,12 +69,12 @@ class Engine:
         self,
         models: Models,
         history: History,
-        scratch: Path,
+        aside: Sequence[Path],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models = models
         self._history = history
-        self._scratch = scratch  # for results that the history has no room for
+        self._aside = aside  # folders, tried in turn, for results that the history has no room for
         self._clock = clock
         self._device = models.working
 
@@ -95,7 +99,8 @@ class Engine:
     def glimpse(self, method: Method, request: Request) -> Image.Image | None:
         """The first picture of a run on the student, kept nowhere.
 
-        None while a run has the device. ValueError with a sentence where there is no student.
+        None while a run has the device. ValueError with a sentence where there is no student,
+        or not enough memory.
         """
         if not self._device.acquire(blocking=False):
             return None
@@ -104,6 +109,10 @@ class Engine:
             if student is None:
                 raise ValueError("This model has no student, so nothing can be painted live.")
             return drain(method(student, request)).images[0]
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise ValueError(NO_MEMORY) from error
         finally:
             self._device.release()
 
@@ -112,17 +121,18 @@ class Engine:
         if self._models.loaded is None:
             yield Waiting(0, "The model is loading")
         bundle = self._models.bundle()
+        other = ANOTHER.format(bundle.name) if order.model != self._models.choice else ""
         try:
-            return (yield from self._once(bundle, order))
+            return (yield from self._once(bundle, order, other))
         except Exception as error:
             if not out_of_memory(error):
                 raise
         # Only here are the run's tensors free: the exception held them.
         log.warning("%s ran out of memory; trying once more, in parts", order.name)
         give_back()
-        return (yield from self._once(bundle.sparing(), order))
+        return (yield from self._once(bundle.sparing(), order, other))
 
-    def _once(self, bundle: Bundle, order: Order) -> Generator[Event, None, None]:
+    def _once(self, bundle: Bundle, order: Order, other: str) -> Generator[Event, None, None]:
         begun = self._clock()
         frames = Frames(self._clock)
         pace = Pace(self._clock)
@@ -137,6 +147,8 @@ class Engine:
                 yield self._stepped(step, frames, pace)
         finally:
             run.close()
+        if said := _said(bundle, edit, other):
+            edit = replace(edit, notes={**edit.notes, "note": said})
         yield self._finished(order, bundle, edit, frames, self._clock() - begun)
 
     def _stepped(self, step: Step, frames: Frames, pace: "Pace") -> Stepped:
@@ -153,8 +165,6 @@ class Engine:
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, order.request)
         notes = {**edit.notes, "sheets": frames.counts}
-        if said := _said(bundle, edit):
-            notes["note"] = said
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
@@ -171,11 +181,11 @@ class Engine:
         except Unsaved as error:
             log.exception("An edit could not be saved")
             notes["note"] = UNSAVED.format(reason=error)
-            paths = self._set_aside(edit_id, files)
-            images = tuple(paths[f"{n}.png"] for n in range(len(edit.images)))
-            before_path = paths.get(BEFORE)
-            frame_paths = tuple(path for name, path in paths.items() if name.startswith("step-"))
-            view_paths = {name: paths[file] for name, file in views.items()}
+            results = [f"{n}.png" for n in range(len(edit.images))]
+            kept = [name for name in (*results, BEFORE) if name in files]
+            paths = self._set_aside(edit_id, {name: files[name] for name in kept}, str(error))
+            images = tuple(paths[name] for name in results)
+            before_path, frame_paths, view_paths = paths.get(BEFORE), (), {}
         return Finished(
             edit_id=edit_id,
             images=images,
@@ -188,20 +198,31 @@ class Engine:
             asked=recipe["request"],
         )
 
-    def _set_aside(self, edit_id: str, files: Mapping[str, bytes]) -> Mapping[str, Path]:
-        """Files where the page can still show them, for as long as the studio runs."""
-        folder = self._scratch / edit_id
-        folder.mkdir(parents=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        return {name: folder / name for name in files}
+    def _set_aside(
+        self, edit_id: str, files: Mapping[str, bytes], reason: str
+    ) -> Mapping[str, Path]:
+        """Files where the page can still show them, for as long as the studio runs.
+
+        ValueError with a sentence where there is no room for them anywhere.
+        """
+        for folder in (each / edit_id for each in self._aside):
+            try:
+                folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir()
+                for name, content in files.items():
+                    (folder / name).write_bytes(content)
+                return {name: folder / name for name in files}
+            except OSError as error:
+                log.warning("A result cannot be set aside in %s (%s)", folder, error)
+                shutil.rmtree(folder, ignore_errors=True)  # our own half-written one
+        raise ValueError(LOST.format(reason=reason))
 
 
-def _said(bundle: Bundle, edit: Edit) -> str:
+def _said(bundle: Bundle, edit: Edit, other: str) -> str:
     """What the method has to say of its run, and what there is to say of the networks."""
     spared = SPARED if bundle.spares else ""
     compiling = bundle.compiled.remark if bundle.compiled else ""
-    return " ".join(filter(None, [edit.notes.get("note", ""), spared, compiling]))
+    return " ".join(filter(None, [edit.notes.get("note", ""), other, spared, compiling]))
 
 
 def is_sentence(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ are the request's own affair.
 """
 
 import math
+import struct
 import unicodedata
 import warnings
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # MPO, of phones, opens 
 MAX_SEED: Final = 2**32 - 1
 
 NO_PICTURE: Final = "That file is not a picture the studio can read: use PNG, JPEG or WebP."
+GONE: Final = "That picture is not on the disk any more. Give it once more, then try again."
 WIDE_MODES: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -69,17 +71,29 @@ def mask(source: Path | bytes) -> Image.Image:
 
 
 # What Pillow's decoders raise on damaged files, besides running out of room.
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError)
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    struct.error,
+)
 
 
 def _open(source: Path | bytes) -> Image.Image:
     """Read the header only, and refuse by it."""
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size > MAX_FILE:
-        raise ValueError(
-            f"That file has {size / 2**20:.0f} MB; {MAX_FILE // 2**20} MB is the most."
-        )
-    content = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if size > MAX_FILE:
+            raise ValueError(
+                f"That file has {size / 2**20:.0f} MB; {MAX_FILE // 2**20} MB is the most."
+            )
+        content = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise ValueError(GONE) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit follows

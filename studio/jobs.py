@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ Work = Callable[[], Generator[Event, None, None]]
 
 GONE = "That edit is no longer here. Run it again."
 DROPPED = "Nobody was watching this edit any more, so its place went to the next. Run it again."
-BROKEN = "Something went wrong inside the studio; its log says what. Try again."
 STARTING = "Starting …"
 CLOSING = "The studio is closing. Start it again, then run this once more."
 PEEK = 0.5  # seconds after which a watcher looks whether its place has changed

@@ -28,7 +28,9 @@ class Ledger:
         written = {text for root in (*map(str, roots), *real) for text in (root, _escaped(root))}
         self._roots = tuple(root + os.sep for root in real)
         starts = b"|".join(re.escape(text.encode()) for text in sorted(written))
-        self._path = re.compile(b'"((?:' + starts + rb')(?:[^"\\]|\\.)+)"')
+        named = b'"((?:' + starts + rb')(?:[^"\\]|\\.)+)"'
+        self._path = re.compile(rb'"path":\s*' + named)
+        self._uploaded = re.compile(named)
         self._clock = clock
         self._owners: dict[str, tuple[str, float]] = {}  # "session:…" or "event:…" → visitor
         self._files: dict[tuple[str, str], float] = {}  # (visitor, path) → last use
@@ -89,11 +91,15 @@ class Ledger:
 
     # -- what the server tells
 
-    def told(self, visitor: str, message: bytes) -> None:
-        """Grant the visitor every event and file that the server names in a message to them."""
+    def told(self, visitor: str, message: bytes, uploaded: bool = False) -> None:
+        """Grant the visitor every event and file that the server names in a message to them.
+
+        A file stands as a "path": any other text may be what they typed, and comes back. Only the
+        answer to an upload is a bare list of files.
+        """
         for found in _EVENT.finditer(message):
             self._own("event:" + found[1].decode("utf-8", "replace"), visitor)
-        for found in self._path.finditer(message):
+        for found in (self._uploaded if uploaded else self._path).finditer(message):
             try:
                 path = os.path.realpath(json.loads(b'"' + found[1] + b'"'))
             except (OSError, ValueError):

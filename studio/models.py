@@ -7,6 +7,7 @@ is required.
 
 import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from components.actions import ModelFacts
 from components.canvas import LAYERS, Swatch
 from pipelines.core import adapters, checkpoint, distilled, preview, single_file
 from pipelines.core.bundle import Bundle
-from studio.chosen import NOTHING, OnTop
+from studio.chosen import NOTHING, Chosen, OnTop
 from studio.memory import give_back, out_of_memory
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Models:
         former one serves on.
         """
         with self._loading:
-            if self._bundle is not None and (source, on_top) == (self.source, self.on_top):
+            if self._bundle is not None and (source, on_top) == self.choice:
                 return
             try:
                 self._serve(source, on_top)
@@ -136,6 +137,11 @@ class Models:
         if taesd and taesd.is_dir() and bundle.posterior and bundle.sketcher_folder is None:
             bundle.sketcher_folder = taesd
         return bundle.compile() if self._compiles else bundle
+
+    @property
+    def choice(self) -> Chosen:
+        """What serves, as `choose` takes it."""
+        return self.source, self.on_top
 
     @property
     def loaded(self) -> Bundle | None:
@@ -232,11 +238,11 @@ def read_json(path: Path) -> Facts:
 
 def _read(path: Path) -> object:
     """JSON from a model's folder; None, with a line in the log, where it cannot be read."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         log.warning("%s cannot be read (%s); going on without it", path, error)
         return None
 
@@ -248,15 +254,18 @@ def _examples(folder: Path) -> Mapping[str, Sequence[Facts]]:
 
 
 def _listed(folder: Path, examples: object) -> Sequence[Facts]:
-    """The examples whose pictures are all there, with their paths made absolute.
+    """The examples with a name whose pictures are all there, with their paths made absolute.
 
     They lie in the folder: a model may come from anywhere, and must not show what else is here.
     """
     found: list[Facts] = []
     for each in map(_mapping, _sequence(examples)):
+        if not isinstance(each.get("name"), str):
+            continue
         named = [name for name in ("image", *LAYERS) if name in each]
         files = {k: folder / each[k] for k in named if _is_below(each[k])}
-        if "image" in files and len(files) == len(named) and all(map(Path.is_file, files.values())):
+        whole = len(files) == len(named) and all(map(os.path.isfile, files.values()))
+        if "image" in files and whole:
             found.append({**each, **{k: str(path.resolve()) for k, path in files.items()}})
     return found
 

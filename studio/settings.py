@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Settings:
     compiles: bool = False  # whether the denoiser is compiled while it works
     asked: bool = True  # whether the model was named at this start
     on_top: OnTop = NOTHING  # of the model that was chosen last
+    name: str = ""  # by which a proxy in front of it is asked, if there is one
     grace: float = 60.0  # seconds that an edit nobody watches keeps its place
 
     @property
@@ -47,9 +49,9 @@ class Settings:
         """Parse, or leave with one sentence (SystemExit), as `argparse` does."""
         parser = _parser(environment)
         given = parser.parse_args(arguments)
-        if not given.login and not is_loopback(given.host):
+        if not given.login and (given.name or not is_loopback(given.host)):
             parser.error(
-                f"anybody who reaches {given.host} could use this machine: "
+                f"anybody who reaches {given.name or given.host} could use this machine: "
                 "give --login user:password, or stay on 127.0.0.1"
             )
         return cls(
@@ -64,6 +66,7 @@ class Settings:
             browser=not given.no_browser,
             compiles=given.compile,
             asked=bool(given.model),
+            name=given.name,
         )
 
 
@@ -111,6 +114,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     option("host", "127.0.0.1", metavar="NAME", help="address to listen on [127.0.0.1]")
     option("port", "7860", type=_port, metavar="N", help="port to listen on [7860]")
+    option("name", "", type=_name, metavar="NAME", help="name of a proxy in front of it [none]")
     option(
         "model",
         None,
@@ -143,6 +147,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; use a number from 1 to 65535")
     return int(text)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a bare name, as in studio.example.org")
+    return text.lower()
 
 
 def _dtype(text: str) -> str:

@@ -10,6 +10,7 @@ that nobody looks for it in vain; in the hub's cache, which other programs fill,
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,11 +63,12 @@ class Shelf:
     def find(self, name: str) -> Path | None:
         """Where the model of this hub id lies already, if it does."""
         own = self.folder / name
-        held = [*([own] if (own / INDEX).is_file() else []), *snapshots(self.cache)]
+        held = [*([own] if os.path.isfile(own / INDEX) else []), *snapshots(self.cache)]
         named = (path for path in held if path == own or checkpoint.title(path) == name)
         return next((path for path in named if not look(path, "").refusal), None)
 
 
+# Of what may not be looked into, Python 3.11's `Path.is_file` raises; `os.path.isfile` says no.
 def candidates(folder: Path, levels: int = 2) -> Iterator[Path]:
     """What may be models in a folder, and `levels - 1` below it."""
     try:
@@ -76,9 +78,10 @@ def candidates(folder: Path, levels: int = 2) -> Iterator[Path]:
     for path in inside:
         if path.name.startswith("."):
             continue
-        if (path / INDEX).is_file() or (path.is_file() and path.suffix.lower() in FILES):
+        single = path.suffix.lower() in FILES and os.path.isfile(path)
+        if single or os.path.isfile(path / INDEX):
             yield path
-        elif levels > 1 and path.is_dir():
+        elif levels > 1 and os.path.isdir(path):
             yield from candidates(path, levels - 1)
 
 
@@ -92,8 +95,9 @@ def snapshots(cache: Path | None) -> Iterator[Path]:
         states = sorted(
             each.revisions, key=lambda state: ("main" in state.refs, state.last_modified)
         )
-        if each.repo_type == "model" and states and (states[-1].snapshot_path / INDEX).is_file():
-            yield states[-1].snapshot_path
+        newest = states[-1].snapshot_path if states else None
+        if each.repo_type == "model" and newest and os.path.isfile(newest / INDEX):
+            yield newest
         else:
             log.debug("%s in the hub's cache is no diffusers model", each.repo_id)
 
@@ -168,7 +172,10 @@ def _is_whole(part: Path, weights: set[str], variant: str | None) -> bool:
 
 
 def size_of(path: Path) -> int:
-    """Bytes on the disk; what is linked from several places counts once."""
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    sizes = {os.path.realpath(file): file.stat().st_size for file in files}
+    """Bytes on the disk, as far as they can be seen; what is linked from several places once."""
+    sizes: dict[str, int] = {}
+    for file in [path] if os.path.isfile(path) else path.rglob("*"):
+        with suppress(OSError):  # it may be shut, or gone since
+            if os.path.isfile(file):
+                sizes[os.path.realpath(file)] = os.path.getsize(file)
     return sum(sizes.values())

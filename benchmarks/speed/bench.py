@@ -60,9 +60,12 @@ class Bench:
         return History(self.folder)
 
     @cached_property
+    def models(self) -> Models:
+        return Models(self.bundle.name, self.settings.device, load=lambda *_, **__: self.bundle)
+
+    @cached_property
     def engine(self) -> Engine:
-        models = Models(self.bundle.name, self.settings.device, load=lambda *_, **__: self.bundle)
-        return Engine(models, self.history, self.folder / "scratch")
+        return Engine(self.models, self.history, [self.folder / "scratch"])
 
     def peer(self, name: str) -> Any:
         """diffusers' pipeline of that name over the same networks."""
@@ -80,7 +83,14 @@ class Bench:
 
     def events(self, method: Method, request: Request) -> Generator[Event, None, None]:
         """An edit through the studio's engine: a preview each step, the result saved."""
-        order = Order(self.history.new_id(), "Benchmark", method, request, "benchmark")
+        order = Order(
+            id=self.history.new_id(),
+            name="Benchmark",
+            method=method,
+            request=request,
+            visitor="benchmark",
+            model=self.models.choice,
+        )
         return self.engine.run(order)
 
     def studio(self, method: Method, request: Request) -> list[Path]:

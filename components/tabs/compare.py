@@ -17,7 +17,7 @@ from components.edits import Edits, edits
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.grid import grid
-from components.notice import notice
+from components.notice import aloud, notice
 from components.run import Sent, run
 from components.seed import seed
 from components.served import cached
@@ -106,7 +106,7 @@ def compare(
     actions: Actions,
 ) -> Compare:
     """Build the tab where the caller stands in the layout; `most` edits fit into one run."""
-    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
+    defaults = defaults_of(request_type, model.defaults_for(KEY))
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk pt-desk-compare", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):
@@ -158,9 +158,14 @@ def compare(
     )
     with shelf:
         filled = [paper.component, changes.component, chance.used, *fields.widgets.values()]
-        examples(model.examples.get(KEY, ()), tab.fill, filled)
+        given_edits = (each for each in model.examples.get(KEY, ()) if _has_edits(each))
+        examples([*given_edits], tab.fill, filled)
     _wire(tab, heard, start_from, masking)
     return tab
+
+
+def _has_edits(example: Example) -> bool:
+    return isinstance(example.get("edits"), list)
 
 
 def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button, masking: gr.Button) -> None:
@@ -174,14 +179,14 @@ def _wire(tab: Compare, heard: gr.HTML, start_from: gr.Button, masking: gr.Butto
     written: dict[str, Any] = {"trigger_mode": "always_last", **AT_ONCE}
     rows.component.written(tab.check, rows.component, heard, **written)
     start_from.click(
-        tab.start_from,
+        aloud(tab.start_from),
         [tab.stage.results, tab.stage.chosen],
         [paper.component, *tab.settled],
         **AT_ONCE,
     )
     drawn = ("source", "within", "prompt", "seed", "lock")
     masking.click(
-        tab.mask,
+        aloud(tab.mask),
         tab.stage.results,
         [paper.component, *(widgets[name] for name in drawn)],
         **AT_ONCE,

@@ -13,7 +13,7 @@ from components.canvas import canvas, read
 from components.events import Failed
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
-from components.notice import notice
+from components.notice import aloud, notice
 from components.run import Sent, run
 from components.seed import seed
 from components.served import cached
@@ -101,7 +101,7 @@ def paint(
     request_type: type[Request], model: ModelFacts, actions: Actions, painting: Painting
 ) -> Paint:
     """Build the tab where the caller stands in the layout."""
-    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
+    defaults = defaults_of(request_type, model.defaults_for(KEY))
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):
@@ -177,7 +177,7 @@ def _wire(
     shown = inputs | {stage.results, stage.chosen, tab.search}
     tab.run.on([closer.click], partial(tab.again, "strokes"), shown, filled, paper.js)
     tab.run.on([further.click], partial(tab.again, "realistic"), shown, filled, paper.js)
-    paint_on.click(tab.paint_on, [stage.results, stage.chosen], paper.component, **AT_ONCE)
+    paint_on.click(aloud(tab.paint_on), [stage.results, stage.chosen], paper.component, **AT_ONCE)
     turn.click(
         tab.to_strokes,
         paper.component,

@@ -115,7 +115,7 @@ def replace(
     request_type: type[Request], model: ModelFacts, actions: Actions, outlined: Outlined
 ) -> Replace:
     """Build the tab where the caller stands in the layout."""
-    defaults = {**defaults_of(request_type), **model.defaults_for(KEY)}
+    defaults = defaults_of(request_type, model.defaults_for(KEY))
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):

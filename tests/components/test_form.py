@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from components.form import Form, form
+from components.form import Form, defaults_of, form
 from pipelines.request import MAX_WORDS_LENGTH, Choice, Picture, Range, Request, Words, hints
 
 
@@ -85,6 +85,14 @@ def test_values_go_by_name_whatever_the_order(sample: Form) -> None:
 def test_forms_join(sample: Form) -> None:
     more = Form({"sweep": gr.Checkbox(False)})
     assert list((sample | more).widgets) == [*NAMES, "sweep"]
+
+
+def test_a_model_says_what_fields_hold_at_first_as_far_as_they_take_it() -> None:
+    own = defaults_of(Sample, {})
+    told = {"strength": 0.5, "num_inference_steps": 20.0, "unheard of": 1, "paint": {}}
+    assert defaults_of(Sample, told) == {**own, "strength": 0.5, "num_inference_steps": 20}
+    odd = {"seed": "x", "strength": 7, "scheduler": ["ddim"], "prompt": None, "image": "a.png"}
+    assert defaults_of(Sample, odd) == own
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A run: what the page does with a job's events, and which job it knows after a reload."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +10,9 @@ import gradio as gr
 import pytest
 
 from components.actions import Actions, visitor
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.run import NOBODY, Run, run
-from components.stage import stage
+from components.stage import Stage, stage
 
 DONE = Finished("edit", (), (), None, ())
 REQUEST: Any = SimpleNamespace(username="ann", session_hash="s")
@@ -102,6 +102,47 @@ def test_a_job_lost_on_the_way_is_said(action: Run) -> None:
     updates = told(action.follow("gone", NOBODY, REQUEST))
     assert phases(action, updates) == ["failed"]
     assert updates[-1][action.button].interactive is True
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("Paint something first."), "Paint something first."),
+        (FileNotFoundError(2, "No such file", "/home/ann/a.png"), BROKEN),
+    ],
+)
+def test_a_run_that_cannot_begin_is_a_sentence_and_no_job(
+    action: Run, blocks: gr.Blocks, error: Exception, sentence: str
+) -> None:
+    def begin(*_sent: Any) -> Any:
+        raise error
+
+    action.on([action.button.click], begin, set(), [], "")
+    start: Any = next(each.fn for each in blocks.fns.values() if each.name == "start")
+    update = start({}, REQUEST)
+    assert update[action.stage.plate] == {"phase": "failed", "text": sentence}
+    assert update[action.begun] == "" and update[action.button].interactive is True
+
+
+def test_what_cannot_be_shown_ends_with_a_sentence(
+    action: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_event: Finished) -> Any:
+        raise OSError(28, "No space left on device", "/home/ann/cache")
+
+    monkeypatch.setattr(Stage, "show", _but_finished(full))
+    for updates in (
+        told(action.follow("good", NOBODY, REQUEST)),
+        told(action.resume({"now": "good", "last": ""}, REQUEST)),
+    ):
+        assert updates[-1][action.stage.plate] == {"phase": "failed", "text": BROKEN}
+        assert updates[-1][action.button].interactive is True
+    assert caplog.text.count("No space left on device") == 2
+
+
+def _but_finished(instead: Callable[[Finished], Any]) -> Callable[[Stage, Event], Any]:
+    show = Stage.show
+    return lambda stage, event: instead(event) if event == DONE else show(stage, event)
 
 
 @pytest.mark.parametrize(

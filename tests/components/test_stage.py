@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from components.events import Failed, Finished, Stepped, Stopped, Waiting
-from components.stage import Result, Stage, stage
+from components.served import cached
+from components.stage import UNREADABLE, Result, Stage, stage
 
 
 @pytest.fixture
@@ -168,3 +170,21 @@ def test_everything_shown_is_among_the_outputs(plate: Stage, finished: Finished)
         finished,
     ):
         assert set(plate.show(event)) <= set(plate.outputs)
+
+
+def test_a_result_that_is_gone_is_a_sentence_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as refusal:
+        _ = Result(str(tmp_path / "0.png"), 5, None).picture
+    assert str(refusal.value) == UNREADABLE
+
+
+@pytest.mark.parametrize("place", ["cache", "spare"])
+def test_what_gradio_serves_as_it_is_is_not_copied(place: str, tmp_path: Path) -> None:
+    folder = Path(get_upload_folder()) / "aside" if place == "cache" else tmp_path / "spare"
+    folder.mkdir(parents=True)
+    picture = folder / "0.png"
+    picture.write_bytes(b"picture")
+    if place == "spare":
+        assert cached(picture) != picture
+        gr.set_static_paths([folder])
+    assert cached(picture) == picture

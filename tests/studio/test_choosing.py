@@ -14,7 +14,7 @@ import torch
 
 from components.picker import Progress
 from studio import app
-from studio.choosing import BUSY, Choice
+from studio.choosing import BROKEN, BUSY, Choice
 from studio.chosen import NOTHING, OnTop
 from studio.hub import Cancelled
 from studio.models import Models
@@ -53,6 +53,7 @@ class House:
         self.land = land
         self.hub = PretendHub(self.land)
         self.error: Exception | None = None
+        self.turning: Exception | None = None  # why there can be no page
         self.loads: list[str] = []
         self.before: list[str] = []  # what the hub was asked before the last load
         self.served: list[str] = []  # the model for which a page was built
@@ -70,6 +71,8 @@ class House:
         return f"networks of {source}"
 
     async def changed(self) -> None:
+        if self.turning is not None:
+            raise self.turning
         self.served.append(self.models.source)
 
     async def end(self) -> Progress:
@@ -174,6 +177,19 @@ def test_a_failure_is_a_sentence_and_the_former_serves(
     assert told.phase == "failed" and told.text.startswith(sentence) and told.text.endswith(".")
     assert house.models.bundle() == f"networks of {POSTCARD}"
     assert house.served == [] and serving(house) == ["Postcard"]
+
+
+def test_a_model_whose_page_cannot_be_built_gives_way_to_the_former(house: House) -> None:
+    async def choose() -> Progress:
+        house.choice.choose(str(house.land))
+        return await house.end()
+
+    house.turning = KeyError("name")
+    told = asyncio.run(choose())
+    assert (told.phase, told.text) == ("failed", BROKEN.format("land"))
+    assert "The former model serves on." in told.text
+    assert house.models.bundle() == f"networks of {POSTCARD}"
+    assert serving(house) == ["Postcard"]
 
 
 def test_what_is_not_whole_is_not_tried(house: House) -> None:

@@ -1,6 +1,7 @@
 """The verbs that a tab is given, with a toy method behind them."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,12 @@ from PIL import Image
 from components.canvas import Sketch
 from components.events import Event, Failed, Finished
 from pipelines.sdedit import SDEdit
-from studio.desk import SWEEP, Desk
-from studio.engine import Engine, Order
+from studio.desk import NO_ROOM, SWEEP, Desk
+from studio.engine import NO_MEMORY, Engine, Order
 from studio.history import History
 from studio.jobs import GONE, Jobs
 from studio.sketches import EMPTY
-from tests.studio import pretend
+from tests.studio import full, pretend
 
 WHITE = Image.new("RGB", (32, 32), "white")
 
@@ -38,7 +39,7 @@ class Place:
         self.jobs = Jobs()
         self.jobs.open()
         self.models = models = pretend.models(self.folder)
-        self.engine = engine = Engine(models, self.history, self.folder)
+        self.engine = engine = Engine(models, self.history, [self.folder])
         self.desk = Desk(
             "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.folder
         )
@@ -162,6 +163,15 @@ def test_a_picture_is_converted_at_the_canvass_size(place: Place, tmp_path: Path
         place.desk.converted(convert, Sketch(None, path, None, 40, 32))
 
 
+def test_strokes_that_the_full_disk_has_no_room_for_are_a_sentence(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.fill(monkeypatch, place.folder)
+    with pytest.raises(ValueError) as refusal:
+        place.desk.converted(lambda image: image, sketch)
+    assert str(refusal.value) == NO_ROOM
+
+
 def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
     files = {"picture": Image.new("RGB", (40, 32)), "mask": Image.new("L", (40, 32), 255)}
     for name, image in files.items():
@@ -185,7 +195,29 @@ def test_words_are_judged_while_they_are_written(
     assert said("a (red:1.3) house" + " by day" * 20) == ""
     assert said("(a zeppelin") == "1 word is unknown to this model: zeppelin."
     assert "is too long" in said("by day " * 200)
+    assert "2001 characters are too many" in said("x" * 2001)
     assert said("(red:99) house") == "Words count from -10 to 10 times, not 99."
+
+
+def test_an_edit_that_waited_while_another_model_was_chosen_says_so(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def held(bundle: Any, request: Any) -> Any:
+        begun.set()
+        go.wait(10)
+        return place.method(bundle, request)
+
+    monkeypatch.setattr(place.desk, "_method", held)
+    jobs = [place.desk.start(sketch, {"seed": 3}, "ada") for _ in range(2)]
+    assert begun.wait(10)
+    place.models.choose("another/model")
+    go.set()
+    running, waiting = map(place.last, jobs)
+    assert isinstance(running, Finished) and "note" not in running.notes, "it had begun"
+    assert isinstance(waiting, Finished)
+    assert waiting.notes["note"] == "Drawn with pretend, which was chosen while this waited."
 
 
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:
@@ -222,11 +254,27 @@ def test_a_glimpse_takes_few_steps_and_is_kept_nowhere(
 def test_there_is_no_glimpse_while_a_run_has_the_device(
     place: Place, sketch: Sketch, student: pretend.PretendBundle
 ) -> None:
-    running = place.engine.run(Order("x", "Paint", place.method, SDEdit(image=WHITE), "ada"))
+    request, model = SDEdit(image=WHITE), place.models.choice
+    running = place.engine.run(Order("x", "Paint", place.method, request, "ada", model))
     next(running)
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     running.close()
     assert place.desk.glimpse(sketch, {"prompt": "a house"})
+
+
+@pytest.mark.usefixtures("student")
+def test_a_glimpse_for_which_the_memory_is_short_is_a_sentence(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(_bundle: Any, _request: Any) -> Any:
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(place.desk, "_method", short)
+    with pytest.raises(ValueError, match=NO_MEMORY):
+        place.desk.glimpse(sketch, {})
+    monkeypatch.undo()
+    assert isinstance(place.run(sketch, {}), Finished), "the device is free again"
 
 
 @pytest.mark.parametrize("loaded", [False, True])

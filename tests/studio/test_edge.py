@@ -12,6 +12,7 @@ import httpx
 import pytest
 from gradio.routes import App
 
+from components.tabs import paint
 from studio.edge import FILE_POLICY, HEADERS, PAGE_POLICY
 from tests.studio.conftest import Live
 from tests.studio.requests import greet, number, picture, upload
@@ -212,6 +213,25 @@ def test_every_answer_carries_the_headers(page: httpx.Client, tmp_path: Path) ->
 def test_messages_without_sense_are_refused(page: httpx.Client, path: str, content: bytes) -> None:
     answer = page.post(f"/gradio_api/{path}", content=content)
     assert answer.status_code == 400 and answer.json()["detail"]
+
+
+def test_of_errors_the_page_is_told_sentences_and_nothing_else(
+    page: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_given: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/home/ada/0.png")
+
+    config = page.get("/config").json()
+    said = {str(each["props"].get("value")): each["id"] for each in config["components"]}
+    click = [said["Paint on this result"], "click"]
+    (number,) = (each["id"] for each in config["dependencies"] if click in each["targets"])
+    ask = {"data": [None, None], "fn_index": number, "session_hash": uuid.uuid4().hex}
+    told = page.post("/gradio_api/run/predict", json=ask)
+    assert told.json()["error"] == "There is no result to go on from. Press Run first."
+    monkeypatch.setattr(paint, "result_at", gone)
+    told = page.post("/gradio_api/run/predict", json=ask)
+    assert told.status_code == 500
+    assert "/home" not in told.text and "No such file" not in told.text
 
 
 def test_messages_and_uploads_have_an_end(page: httpx.Client) -> None:

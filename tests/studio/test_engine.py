@@ -19,7 +19,7 @@ from pipelines.request import Edit, Request
 from studio import engine as module
 from studio.engine import Engine, Method, Order, Pace, out_of_memory
 from studio.history import History, Unsaved
-from tests.studio import pretend
+from tests.studio import full, pretend
 
 
 @pytest.fixture
@@ -29,16 +29,18 @@ def history(tmp_path: Path) -> History:
 
 @pytest.fixture
 def engine(tmp_path: Path, history: History) -> Engine:
-    return Engine(pretend.models(tmp_path), history, tmp_path / "scratch")
+    return Engine(pretend.models(tmp_path), history, [tmp_path / "scratch"])
 
 
-def order(method: Method, **named: Any) -> Order:
+def order(engine: Engine, method: Method, name: str = "edit-1", **named: Any) -> Order:
+    """What somebody wants of the model that serves."""
     request = Request(prompt="a red house", seed=7)
-    return Order("edit-1", "Paint", method, request, "ada", **named)
+    model = engine._models.choice  # pyright: ignore[reportPrivateUsage]
+    return Order(name, "Paint", method, request, "ada", model, **named)
 
 
 def run(engine: Engine, method: Method) -> list[Event]:
-    return list(engine.run(order(method)))
+    return list(engine.run(order(engine, method)))
 
 
 def test_a_run_is_its_steps_and_its_saved_result(engine: Engine, history: History) -> None:
@@ -188,7 +190,7 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
         held.append(method(bundle, request))
         return held[0]
 
-    running = engine.run(order(holding))
+    running = engine.run(order(engine, holding))
     assert isinstance(next(running), Waiting)
     assert isinstance(next(running), Stepped)
     running.close()
@@ -201,7 +203,7 @@ def test_a_model_that_does_not_load_is_its_sentence(tmp_path: Path, history: His
     def load(*_arguments: Any, **_named: Any) -> Any:
         raise ValueError("It could not be loaded.")
 
-    engine = Engine(pretend.models(tmp_path, load), history, tmp_path)
+    engine = Engine(pretend.models(tmp_path, load), history, [tmp_path])
     assert run(engine, pretend.steps(1))[-1] == Failed("It could not be loaded.")
 
 
@@ -215,8 +217,34 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     last = run(engine, pretend.steps(2))[-1]
     assert isinstance(last, Finished)
     assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
-    assert all(path.is_file() for path in (*last.images, *last.frames))
+    assert all(path.is_file() for path in last.images)
     assert last.before is not None and last.before.is_file()
+
+
+def test_a_result_for_which_one_disk_has_no_room_lies_on_another(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = tmp_path / "spare"
+    engine = Engine(pretend.models(tmp_path), history, [tmp_path / "data" / "scratch", spare])
+    full.fill(monkeypatch, tmp_path / "data")
+    last = run(engine, pretend.steps(2))[-1]
+    assert isinstance(last, Finished)
+    assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
+    assert {path.parent for path in last.images} == {spare / "edit-1"}
+    assert spare.stat().st_mode & 0o777 == 0o700, "it lies among other people's files"
+    with Image.open(last.images[0]) as image:
+        assert image.size == (16, 16)
+    assert list((tmp_path / "data" / "scratch").iterdir()) == []
+
+
+def test_a_result_for_which_there_is_no_room_at_all_is_said(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(pretend.models(tmp_path), history, [tmp_path / "one", tmp_path / "two"])
+    full.fill(monkeypatch, tmp_path)
+    assert run(engine, pretend.steps(2))[-1] == Failed(
+        "The disk is full, so this result could not be kept. Free some space, then run again."
+    )
 
 
 @pytest.mark.parametrize("remark", ["It is being compiled.", ""])
@@ -226,16 +254,14 @@ def test_that_a_model_is_being_compiled_is_told(
     bundle = pretend.PretendBundle()
     bundle.compiled = SimpleNamespace(remark=remark)
     models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
-    last = run(Engine(models, history, tmp_path), pretend.steps())[-1]
+    last = run(Engine(models, history, [tmp_path]), pretend.steps())[-1]
     assert isinstance(last, Finished)
     assert last.notes.get("note", "") == remark
 
 
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:
-    list(engine.run(order(pretend.steps(1))))
-    request = Request(seed=1)
-    child = Order("edit-2", "Paint", pretend.steps(1), request, "ada", parent="edit-1")
-    list(engine.run(child))
+    run(engine, pretend.steps(1))
+    list(engine.run(order(engine, pretend.steps(1), "edit-2", parent="edit-1")))
     assert [edit.id for edit in history.children("edit-1", "ada")] == ["edit-2"]
 
 

@@ -194,6 +194,8 @@ def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
         encoded(corners(), "PNG")[:60],
         encoded(corners(), "JPEG")[:120],
         encoded(corners(), "GIF")[:30],
+        encoded(corners(), "PNG", exif=b"Exif\0\0II*\0"),
+        encoded(corners(), "WEBP", exif=b"Exif\0\0II+\0\x08\0\0\0"),
     ],
     ids=[
         "empty",
@@ -208,6 +210,8 @@ def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
         "cut-png",
         "cut-jpeg",
         "cut-gif",
+        "exif-cut",
+        "exif-bigtiff",
     ],
 )
 def test_what_is_no_picture_is_one_sentence(data: bytes, tmp_path: Path) -> None:
@@ -217,6 +221,13 @@ def test_what_is_no_picture_is_one_sentence(data: bytes, tmp_path: Path) -> None
         with pytest.raises(ValueError) as refusal:
             inputs.picture(source)
         assert str(refusal.value) == inputs.NO_PICTURE
+
+
+def test_a_file_that_is_gone_is_a_sentence_without_its_path(tmp_path: Path) -> None:
+    for read in (inputs.picture, inputs.paint, inputs.mask):
+        with pytest.raises(ValueError) as refusal:
+            read(tmp_path / "swept.png")
+        assert str(refusal.value) == inputs.GONE
 
 
 def test_mutilated_files_never_do_worse_than_a_sentence() -> None:

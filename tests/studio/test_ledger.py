@@ -44,17 +44,31 @@ def test_an_event_is_whom_it_was_told(root: Path) -> None:
 @pytest.mark.parametrize("name", ["a.png", "with space.png", "ünïcode 画.png", 'quo"te.png'])
 def test_a_file_is_whom_it_was_told(root: Path, name: str) -> None:
     ledger = Ledger([root])
-    path = str(root / "x1" / name)
-    for text in (json.dumps([path]), json.dumps({"path": path}, ensure_ascii=False)):
-        ledger.told("ada", text.encode())
-        assert ledger.may_read(path, "ada")
-        assert not ledger.may_read(path, "bob")
+    for number, ascii in enumerate((True, False)):
+        one, other = (str(root / f"x{number}" / where / name) for where in ("up", "down"))
+        uploaded = json.dumps([one, one], ensure_ascii=ascii)
+        ledger.told("ada", uploaded.encode(), uploaded=True)
+        ledger.told("ada", json.dumps({"path": other}, ensure_ascii=ascii).encode())
+        for path in (one, other):
+            assert ledger.may_read(path, "ada")
+            assert not ledger.may_read(path, "bob")
+
+
+def test_what_somebody_typed_is_not_granted_where_it_comes_back(root: Path) -> None:
+    ledger = Ledger([root])
+    path = str(root / "x1" / "a.png")
+    assert ledger.may_name({"data": [f" {path}"]}, "bob"), "words, to all appearances"
+    for text in (path, f'"path": "{path}"', f'", "path": "{path}'):
+        for told in ([text], {"prompt": text}, {"value": {"words": [text]}}):
+            ledger.told("bob", json.dumps(told).encode())
+            assert not ledger.may_read(path, "bob")
 
 
 def test_only_files_of_the_roots_are_granted(root: Path) -> None:
     ledger = Ledger([root])
     for path in ("/etc/passwd", str(root.parent / "secret"), f"{root}/../secret", f"{root}x/a"):
-        ledger.told("ada", json.dumps([path]).encode())
+        ledger.told("ada", json.dumps({"path": path}).encode())
+        ledger.told("ada", json.dumps([path]).encode(), uploaded=True)
         assert not ledger.may_read(path, "ada")
 
 
@@ -74,7 +88,7 @@ def test_a_message_may_not_name_what_was_not_told(
         named = "." + str(path)
     message = {"data": [{"picture": named, "words": "a house"}, [None, 1]]}
     assert not ledger.may_name(message, "bob")
-    ledger.told("ada", json.dumps([str(path)]).encode())
+    ledger.told("ada", json.dumps({"path": str(path)}).encode())
     assert not ledger.may_name(message, "bob")
     assert ledger.may_name(message, "ada")
 
@@ -110,7 +124,7 @@ def test_names_are_forgotten_by_age_not_by_number(
         ledger.claim(f"flood {n}", "mallory")
     assert not ledger.claim("victim", "mallory"), "a flood must not free anybody's name"
     assert not ledger.claim("another", "bob"), "full"
-    ledger.told("bob", json.dumps([str(root / "a.png")]).encode())
+    ledger.told("bob", json.dumps({"path": str(root / "a.png")}).encode())
     assert not ledger.may_read(str(root / "a.png"), "bob")
     clock.now += module.MEMORY - 1
     assert ledger.claim("victim", "ada"), "in use"

@@ -60,6 +60,8 @@ def test_each_tab_has_the_examples_whose_files_are_all_there(tmp_path: Path) -> 
         {"name": "Elsewhere", "image": "../secret.png"},
         {"name": "Anywhere", "image": str(tmp_path / "secret.png")},
         {"name": "None"},
+        {"image": "barn.png"},
+        {"name": 7, "image": "barn.png"},
         "no example",
     ]
     put(tmp_path, "examples/replace.json", listed)

@@ -1,5 +1,6 @@
 """Sessions, events, files and results are of use to their owner only; so is a login."""
 
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +9,11 @@ import httpx
 import pytest
 from gradio.utils import get_upload_folder
 
+from tests.studio import full
 from tests.studio.conftest import Live
 from tests.studio.requests import given, greet, join, number, picture, told, upload
+
+TEMPORARY = Path(tempfile.gettempdir())
 
 
 @pytest.fixture
@@ -85,6 +89,25 @@ def test_a_result_is_its_owners_alone(live: Live, page: httpx.Client, tmp_path: 
         assert mallory.get(f"/gradio_api/file={path}").status_code == 403
 
 
+def test_a_result_that_the_full_disk_has_no_room_for_is_served_to_its_owner(
+    serve: Callable[..., Live], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = serve()
+    session = uuid.uuid4().hex
+    with studio.browser(origin=studio.url) as owner, studio.browser() as mallory:
+        greet(owner)
+        greet(mallory)
+        sent = upload(owner, picture(tmp_path))
+        full.fill(monkeypatch, studio.data, Path(get_upload_folder()) / "scratch")
+        assert join(owner, given(sent), session).status_code == 200
+        messages = told(owner, session)
+        assert messages[-1]["success"], messages[-1]
+        path = messages[-1]["output"]["data"][0]["images"][0]["path"]
+        assert Path(path).parts[: len(TEMPORARY.parts)] == TEMPORARY.parts
+        assert owner.get(f"/gradio_api/file={path}").headers["content-type"] == "image/png"
+        assert mallory.get(f"/gradio_api/file={path}").status_code == 403
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -152,6 +175,19 @@ def test_another_site_cannot_log_anybody_in(locked: Live) -> None:
     with locked.browser(origin="https://evil.example") as client:
         answer = client.post("/login", data={"username": "ada", "password": "day"})
     assert answer.status_code == 403 and "set-cookie" not in answer.headers
+
+
+def test_a_proxy_by_the_name_that_was_given_is_answered(serve: Callable[..., Live]) -> None:
+    named = serve(name="studio.example.org", login=("ada", "day"))
+    proxied = {"host": "studio.example.org", "x-forwarded-proto": "https"}
+    with named.browser(**proxied, origin="https://studio.example.org") as client:
+        right = client.post("/login", data={"username": "ada", "password": "day"})
+        assert right.status_code == 200 and client.cookies
+        assert client.get("/config").json()["root"] == "https://studio.example.org"
+    with named.browser(host="studio.example.org", origin="https://evil.example") as client:
+        assert client.post("/login", data={}).status_code == 403
+    with named.browser(host="other.example.org") as client:
+        assert client.get("/login").status_code == 421
 
 
 def test_a_public_address_answers_to_addresses_and_its_own_name(

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from gradio_client import handle_file
 from PIL import Image
 
 from components.actions import ModelFacts
-from studio import app
+from studio import app, chosen
+from studio.choosing import Choice
 from studio.pages import CHANGED, Pages
+from studio.settings import Settings
+from tests.studio import pretend
 from tests.studio.conftest import Live
 from tests.studio.requests import greet
 from tests.studio.test_endpoint import connect
@@ -89,6 +92,53 @@ def test_a_program_goes_on_with_the_numbers_it_has(turned: Any, tmp_path: Path) 
         )
         assert told[-1]["status"] == "finished"
     client.close()
+
+
+def test_a_model_that_says_odd_things_of_itself_has_a_page(
+    serve: Callable[..., Live], tmp_path: Path
+) -> None:
+    model = tmp_path / "data" / "model"
+    odd = {"seed": "x", "scheduler": 3, "paint": {"strength": "far"}, "compare": [1]}
+    put(model, "studio.json", {"title": 7, "defaults": odd, "swatches": [[{}]]})
+    nameless: dict[str, Any] = {"image": "x.png"}
+    for tab in ("paint", "replace", "compare"):
+        put(model, f"examples/{tab}.json", [nameless, {**nameless, "name": f"In {tab}"}])
+    Image.new("RGB", (8, 8)).save(model / "examples" / "x.png")
+    with serve().browser() as client:
+        page = client.get("/config").text
+    assert "In paint" in page and "In replace" in page
+    assert "In compare" not in page, "it has no edits"
+
+
+def test_a_choice_is_kept_only_when_its_page_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Callable[[], Awaitable[None]]] = []
+    fails = [True, False]
+
+    class Watched(Choice):
+        def __init__(self, models: Any, shelf: Any, hub: Any, changed: Any) -> None:
+            super().__init__(models, shelf, hub, changed)
+            held.append(changed)
+
+    async def turn(_pages: Pages) -> None:
+        if fails.pop(0):
+            raise KeyError("name")
+
+    monkeypatch.setattr(app, "Choice", Watched)
+    monkeypatch.setattr(Pages, "turn", turn)
+    settings = Settings.read(["--data", str(tmp_path)], {})
+
+    async def change() -> None:  # built inside the loop: Gradio makes loops where there is none
+        models = pretend.models(tmp_path)
+        app.create(settings, models)
+        with pytest.raises(KeyError):
+            await held[0]()
+        assert chosen.read(tmp_path) is None
+        await held[0]()
+        assert chosen.read(tmp_path) == models.choice
+
+    asyncio.run(change())
 
 
 def test_no_handler_runs_while_a_page_is_built() -> None:

@@ -92,6 +92,19 @@ def test_a_public_address_needs_a_login(host: str, capsys: pytest.CaptureFixture
     assert not Settings.read(["--host", host, "--login", "a:b"], {}).local
 
 
+def test_a_name_needs_a_login_since_others_come_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    named, login = ["--name", "Studio.Example.org"], ["--login", "a:b"]
+    with pytest.raises(SystemExit):
+        Settings.read(named, {})
+    assert "--login" in capsys.readouterr().err
+    settings = Settings.read([*named, *login], {})
+    assert settings.local and settings.name == "studio.example.org"
+    assert Settings.read(login, {"PENTIMENTO_NAME": "a.example"}).name == "a.example"
+    for odd in ("https://a.example", "a.example:443", "a/b", "a b"):
+        with pytest.raises(SystemExit):
+            Settings.read(["--name", odd, *login], {})
+
+
 def test_what_is_loopback() -> None:
     assert all(map(is_loopback, ["127.0.0.1", "127.8.8.8", "::1", "localhost"]))
     assert not any(map(is_loopback, ["0.0.0.0", "::", "10.0.0.1", "localhost.evil.example"]))

@@ -1,6 +1,7 @@
 """What is installed is listed by its headers; junk is named and breaks nothing."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -123,6 +124,35 @@ def test_what_cannot_be_used_is_listed_with_its_sentence(
     assert said["bins"] == "The vae of bins can run code; only .safetensors is read."
     assert {"cut", "torn", "odd", "list"} <= said.keys()
     assert not {"notes", "notes.txt", "gone", "round", "any"} & said.keys()
+
+
+def test_what_may_not_be_looked_into_breaks_nothing(
+    tmp_path: Path, toy_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    locked, half = toy_model(models / "locked"), toy_model(models / "half")
+    toy_model(models / "open")
+    shut = (locked, half / "unet")
+    stat, listdir = os.stat, os.listdir
+
+    # As for a folder of mode 000, of which nobody who tests as root would notice.
+    def stat_if_open(path: Any, *given: Any, **named: Any) -> Any:
+        if not isinstance(path, int) and {*shut} & {*Path(path).parents}:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *given, **named)
+
+    def listdir_if_open(path: Any = ".") -> Any:
+        if Path(path) in shut:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "stat", stat_if_open)
+    monkeypatch.setattr(os, "listdir", listdir_if_open)
+    said = listed(tmp_path)
+    assert said.pop("half").startswith(("half cannot be read", "The unet of half is not all there"))
+    assert said == {"Postcard": "Postcards", "open": "Stable Diffusion"}
+    assert shelf(tmp_path).find("locked") is None
+    assert shelf(tmp_path).add_ons(POSTCARD) == []
 
 
 def test_configurations_of_odd_shape_break_nothing(
