@@ -6,6 +6,7 @@ Only safetensors weights are read, and no code that a model brings is run.
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import torch
 from diffusers import DiffusionPipeline
 from huggingface_hub import hf_hub_download
@@ -29,7 +30,7 @@ def fetched(name: str, dtype: torch.dtype) -> Path:
                 return _downloaded(name, variant)
             except (OSError, ValueError) as error:
                 refused.append(error)
-    except (OSError, HFValidationError) as error:
+    except (OSError, HFValidationError, httpx2.HTTPError) as error:
         refused.append(error)
     raise ValueError(f"{name} could not be loaded as a model: {refused[0]}") from refused[0]
 

@@ -21,6 +21,7 @@ def test_a_tiny_autoencoder_draws_where_there_is_one(tmp_path: Path) -> None:
         num_encoder_blocks=(1, 1),
         num_decoder_blocks=(1, 1),
     )
+    tiny.requires_grad_(False)
     tiny.save_pretrained(tmp_path / "model" / "taesd")
     toys.tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
     bundle, latents = Bundle.load(tmp_path / "model"), torch.randn(2, 4, 16, 16)

@@ -64,14 +64,20 @@ def hub_server() -> Generator[HubServer]:
                 if name in told.models:
                     self._send(200, json.dumps(told.info(name)).encode())
                 else:
-                    status, code = REFUSED.get(name, (401, "RepoNotFound"))
-                    self._send(status, b"{}", {"X-Error-Code": code} if code else {})
+                    self._refuse(name)
             elif found := re.fullmatch(rf"/([^/]+/[^/]+)/resolve/(?:{COMMIT}|main)/(.+)", path):
-                self._file(told.models[found[1]] / found[2], found[2])
+                if found[1] in told.models:
+                    self._file(told.models[found[1]] / found[2], found[2])
+                else:
+                    self._refuse(found[1])
             else:
                 self._send(404, b"")
 
         do_HEAD = do_GET
+
+        def _refuse(self, name: str) -> None:
+            status, code = REFUSED.get(name, (401, "RepoNotFound"))
+            self._send(status, b"{}", {"X-Error-Code": code} if code else {})
 
         def _file(self, path: Path, name: str) -> None:
             if not path.is_file():
