@@ -83,6 +83,7 @@
     take(value) {
       const was = this.phase;
       const moment = value || { phase: "empty" };
+      if (moment.phase === "live" && BUSY.includes(was)) return; // asked for before the run, which has Stop
       this.phase = this.root.dataset.phase = moment.phase;
       this.stop.disabled = false;
       if (this.phase !== "done") this.leave();
@@ -123,8 +124,8 @@
 
     say(text) {
       this.says.textContent = text || "";
-      this.message.hidden = !text;
       this.back.hidden = !this.done || this.phase === "done" || BUSY.includes(this.phase);
+      this.message.hidden = !text && this.back.hidden;
     }
 
     /** On a narrow screen the plate lies below the form: bring it into view when something happens. */

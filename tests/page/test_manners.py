@@ -11,10 +11,23 @@ from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
 # Gradio 6.31 sums up its own statistics after each event, with options that pandas 3 retires.
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 
+# What a node goes through from now on.
+HEARD = """node => {
+  window.heard = [];
+  const hear = () => window.heard.push(node.textContent);
+  new MutationObserver(hear).observe(node, { childList: true });
+}"""
+PHASES = """node => {
+  window.phases = [];
+  const note = () => window.phases.push(node.dataset.phase);
+  new MutationObserver(note).observe(node, { attributeFilter: ["data-phase"] });
+}"""
+
 
 @pytest.fixture
 def painter(opened: Open, pretend_url: str, pretend: Pretend) -> Painter:
     pretend.go.set()
+    pretend.answering.set()
     return opened(pretend_url)
 
 
@@ -335,6 +348,46 @@ def test_live_painting_is_a_switch(painter: Painter, pretend: Pretend) -> None:
     painter.paint((((0.2, 0.2), (0.8, 0.2)),))
     finished(painter, pretend)
     assert len(pretend.glimpses) == asked
+
+
+def test_what_is_painted_live_takes_no_result_away(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.until("live")
+    back = painter.page.get_by_role("button", name="Back to the last result")
+    assert back.is_hidden()  # there is none
+    finished(painter, pretend)
+    painter.words.click()
+    painter.words.blur()  # which asks for a glimpse
+    painter.until("live")
+    back.click()
+    painter.until_shown("-1.png$")
+    painter.stage.get_by_role("link", name="Save as PNG").wait_for()
+    assert back.is_hidden()
+
+
+def test_a_glimpse_that_comes_late_leaves_the_run_its_stop(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.until("live")
+    pretend.answering.clear()
+    pretend.glimpsing.clear()
+    painter.words.focus()
+    painter.words.blur()
+    assert pretend.glimpsing.wait(30)
+    pretend.go.clear()
+    name = pretend.next_name
+    painter.run.click()
+    painter.until_said("One edit is before yours.")
+    painter.stage.evaluate(PHASES)
+    with painter.page.expect_event("requestfinished", lambda request: "/run/" in request.url):
+        pretend.answering.set()
+    assert painter.page.get_by_role("button", name="Stop", exact=True).is_visible()
+    pretend.go.set()
+    painter.until_saved(name)
+    assert "live" not in painter.page.evaluate("phases")
 
 
 def test_what_cannot_be_painted_live_is_a_sentence(painter: Painter, pretend: Pretend) -> None:
