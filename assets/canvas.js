@@ -1010,10 +1010,10 @@
 
   class Studio {
     /** `former` is the studio of the same key if Gradio builds the component anew. */
-    constructor(root, gradio, { key, swatches, size, limit, hint, layer }, events, former) {
+    constructor(root, gradio, { key, swatches, size, limit, heaviest, hint, layer }, events, former) {
       const { props } = gradio;
       const longest = Math.max(...size);
-      Object.assign(this, { root, gradio, events, key, size, limit });
+      Object.assign(this, { root, gradio, events, key, size, limit, heaviest });
       this.address = `${location.pathname}#${this.key}`;
       Object.assign(this, { tool: "brush", layer, veil: 50, maskColor: "#d9432f" });
       this.color = (swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
@@ -1325,7 +1325,11 @@
       const images = {};
       for (const [layer, blob] of Object.entries(blobs)) images[layer] = await decode(blob);
       const file = images.picture && (await ownBytes(blobs.picture, images.picture));
-      const { limit, maskColor } = this;
+      const { limit, heaviest, maskColor } = this;
+      if (file && file.size > heaviest) {
+        const [has, most] = [file.size, heaviest].map((bytes) => Math.ceil(bytes / 2 ** 20));
+        return this.view.say(`That picture has ${has} MB; ${most} MB is the most. Make it smaller first.`);
+      }
       if (aside) this.setAside(aside);
       this.replace(compose(this.settled(), { file, images, keep, limit, maskColor }), kind);
     }
