@@ -199,8 +199,9 @@ class Pretend:
             done = index / total
             mixed = Image.blend(before, after, done * values["strength"])
             frame = jpeg(mixed.filter(ImageFilter.GaussianBlur(6 * (1 - done))))
-            frames.append(folder / f"step-{index:02d}.jpg")
-            frames[-1].write_bytes(frame)
+            if index % 3 == 1:  # not every step has the time for a frame
+                frames.append(folder / f"step-{index:03d}.jpg")
+                frames[-1].write_bytes(frame)
             job.event = Stepped("denoising", index, total, (total - index) * self.pace, frame)
         job.event = self._finished(name, before, tuple(frames))
 

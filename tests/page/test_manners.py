@@ -241,10 +241,17 @@ def test_the_filmstrip_shows_the_steps_on_the_plate(painter: Painter, pretend: P
     head = painter.page.get_by_label("Step of the run")
     head.focus()
     painter.page.keyboard.press("Home")
-    painter.until_shown("/step-01.jpg$")
-    assert painter.caption == "step 1 of 14"
+    painter.until_shown("/step-001.jpg$")
+    assert painter.caption == "step 1"
+    painter.page.keyboard.press("ArrowRight")
+    painter.until_shown("/step-004.jpg$")
+    assert painter.caption == painter.shown.get_attribute("alt") == "step 4"
+    assert head.get_attribute("aria-valuetext") == "step 4"
     painter.page.keyboard.press("End")
     painter.until_shown("-1.png$")
+    assert head.get_attribute("aria-valuetext") == "the result"
+    painter.page.keyboard.press("ArrowLeft")
+    painter.until_shown("/step-013.jpg$")
 
 
 def test_the_result_can_be_painted_on_and_saved(painter: Painter, pretend: Pretend) -> None:
