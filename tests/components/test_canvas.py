@@ -434,6 +434,21 @@ def test_paint_lands_under_the_pointer_when_zoomed_and_panned(easel: Easel) -> N
 
 
 @pytest.mark.browser
+def test_keys_zoom_about_the_middle(easel: Easel) -> None:
+    wide = "page => page.getBoundingClientRect().width"
+    fitted, middle = easel.sheet.evaluate(wide), easel.at(128, 128)
+    easel.root.locator(".pm-view").focus()
+    for _ in range(3):
+        easel.page.keyboard.press("+")
+    assert easel.sheet.evaluate(wide) == pytest.approx(1.25**3 * fitted, rel=0.01)
+    assert np.allclose(easel.at(128, 128), middle, atol=12), "but for the line below the sheet"
+    easel.page.keyboard.press("-")
+    assert easel.sheet.evaluate(wide) == pytest.approx(1.25**2 * fitted, rel=0.01)
+    easel.page.keyboard.press("0")
+    assert easel.sheet.evaluate(wide) == fitted
+
+
+@pytest.mark.browser
 def test_a_pen_paints_wider_and_stronger_with_pressure(easel: Easel) -> None:
     easel.slide("Size", 40)
     pen = easel.page.context.new_cdp_session(easel.page)

@@ -299,6 +299,38 @@ def test_keys(painter: Painter) -> None:
     painter.until("waiting", "running", "done")
 
 
+def test_space_presses_what_has_the_focus_wherever_the_mouse_rests(painter: Painter) -> None:
+    painter.paint()  # the mouse stays on the sheet
+    live = painter.room.get_by_label("Live", exact=True)
+    live.focus()
+    painter.page.keyboard.press(" ")
+    assert live.is_checked()
+    live.blur()
+    painter.page.keyboard.down(" ")
+    painter.room.locator(".pm-panning").wait_for()
+    painter.page.keyboard.up(" ")
+
+
+def test_a_dialog_keeps_its_keys_from_the_page_behind_it(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    marks, begun = painter.marks(), pretend.begun
+    painter.page.keyboard.press("?")
+    dialog = painter.page.get_by_role("dialog")
+    dialog.wait_for()
+    dialog.evaluate("dialog => { dialog.tabIndex = -1; dialog.focus(); }")
+    for key in ("e", "Control+z", "Control+Enter"):
+        painter.page.keyboard.press(key)
+    assert dialog.is_visible()
+    painter.page.keyboard.press("Escape")
+    finished(painter, pretend)
+    assert pretend.begun == begun + 1, "the one that was just pressed"
+    assert painter.marks() == marks
+    brush = painter.canvas.get_by_label("Brush", exact=True)
+    assert brush.get_attribute("aria-pressed") == "true"
+
+
 def test_light_follows_the_system_until_a_person_decides(opened: Open, pretend_url: str) -> None:
     dark = opened(pretend_url, color_scheme="dark")
     paper = "() => getComputedStyle(document.body).backgroundColor"
