@@ -1,9 +1,12 @@
 """What the page itself promises, in a real browser, over a studio without a model."""
 
+import re
+
 import httpx
 import pytest
 
 from components.events import Stepped
+from tests.components.test_theme import AA_PART, contrast
 from tests.page.conftest import Open
 from tests.page.painter import Painter
 from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
@@ -37,6 +40,11 @@ def finished(painter: Painter, pretend: Pretend, button: str = "Run") -> Job:
     painter.press(button)
     painter.until_saved(name)
     return pretend.jobs[name]
+
+
+def hexed(colour: str) -> str:
+    """A colour as scripts of a page tell it, rgb(…), as the style sheet has it."""
+    return "#" + "".join(f"{int(channel):02x}" for channel in re.findall(r"\d+", colour)[:3])
 
 
 def test_only_what_streams_waits_in_gradios_queue(painter: Painter, pretend_url: str) -> None:
@@ -356,6 +364,34 @@ def test_a_phone_shows_it_all(opened: Open, pretend_url: str, scheme: str) -> No
         "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
     )
     assert bottom > 100 and top < 744  # the page has moved to where something happens
+
+
+def test_what_happens_is_read_aloud_but_not_each_step(painter: Painter, pretend: Pretend) -> None:
+    said = painter.stage.get_by_role("status")
+    assert said.count() == 1 and said.inner_text() == ""
+    painter.paint()
+    painter.more()
+    painter.number("Pictures", 4)
+    said.evaluate(HEARD)
+    finished(painter, pretend)
+    painter.write("break")
+    painter.run.click()
+    painter.until("failed")
+    sentence = "Something went wrong inside the studio. Try again."
+    heard = painter.page.evaluate("heard")
+    assert heard[0] == "Starting …"
+    waiting = ("Starting …", "One edit is before yours.")
+    rest = [each for each in heard if each not in waiting]
+    assert rest == ["Running.", "Done: 4 pictures.", sentence]
+
+
+def test_a_pressed_tool_of_the_mask_can_be_told_in_the_dark(opened: Open, pretend_url: str) -> None:
+    dark = opened(pretend_url, color_scheme="dark")
+    dark.press("Mask")
+    ink, ground = dark.canvas.get_by_label("Brush", exact=True).evaluate(
+        "node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]"
+    )
+    assert contrast(hexed(ink), hexed(ground)) >= AA_PART
 
 
 def test_pictures_are_enlarged_sharply(painter: Painter, pretend: Pretend) -> None:
