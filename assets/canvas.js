@@ -22,6 +22,7 @@
   const MAX_STEPS = 40;
   const MAX_UNDO_BYTES = 192 * 2 ** 20;
   const MAX_ZOOM = 64;
+  const ZOOM_STEP = 1.25; // of a key
   const FILL_TOLERANCE = 32; // largest difference of one channel, of 255
   const SENT_AS_IS = ["image/png", "image/jpeg", "image/webp"]; // what the server decodes
   const MIN_VIEW = 280; // the view's height in CSS pixels
@@ -599,6 +600,12 @@
       this.place(zoom, x - (x - this.x) * ratio, y - (y - this.y) * ratio);
     }
 
+    /** Zoom about the middle. */
+    zoomBy(factor) {
+      const { left, top, width, height } = this.element.getBoundingClientRect();
+      this.zoomAt({ x: left + width / 2, y: top + height / 2 }, factor);
+    }
+
     /** From the screen to the sheet, in its pixels. */
     locate(event) {
       const box = this.page.getBoundingClientRect();
@@ -1010,10 +1017,10 @@
 
   class Studio {
     /** `former` is the studio of the same key if Gradio builds the component anew. */
-    constructor(root, gradio, { key, swatches, size, limit, hint, layer }, events, former) {
+    constructor(root, gradio, { key, swatches, size, limit, heaviest, hint, layer }, events, former) {
       const { props } = gradio;
       const longest = Math.max(...size);
-      Object.assign(this, { root, gradio, events, key, size, limit });
+      Object.assign(this, { root, gradio, events, key, size, limit, heaviest });
       this.address = `${location.pathname}#${this.key}`;
       Object.assign(this, { tool: "brush", layer, veil: 50, maskColor: "#d9432f" });
       this.color = (swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
@@ -1050,6 +1057,12 @@
 
     get isVisible() {
       return this.root.isConnected && this.root.clientWidth > 0;
+    }
+
+    /** Whether the space bar is ours: elsewhere on the page it presses what has the focus. */
+    hasSpace(target) {
+      const own = target === document.body || this.root.contains(target);
+      return own && this.view.element.matches(":hover, :focus");
     }
 
     listen() {
@@ -1325,7 +1338,11 @@
       const images = {};
       for (const [layer, blob] of Object.entries(blobs)) images[layer] = await decode(blob);
       const file = images.picture && (await ownBytes(blobs.picture, images.picture));
-      const { limit, maskColor } = this;
+      const { limit, heaviest, maskColor } = this;
+      if (file && file.size > heaviest) {
+        const [has, most] = [file.size, heaviest].map((bytes) => Math.ceil(bytes / 2 ** 20));
+        return this.view.say(`That picture has ${has} MB; ${most} MB is the most. Make it smaller first.`);
+      }
       if (aside) this.setAside(aside);
       this.replace(compose(this.settled(), { file, images, keep, limit, maskColor }), kind);
     }
@@ -1427,6 +1444,7 @@
     "textarea, select, [contenteditable=''], [contenteditable=true], " +
     "input:not([type=range], [type=color], [type=checkbox], [type=radio], [type=button])";
   const isTyping = (event) => Boolean(event.target.closest?.(TEXT_FIELDS));
+  const isBehind = () => Boolean(document.querySelector("dialog[open]"));
 
   /** The canvas that was used last, if it can be seen: keys go to it. */
   const active = () => (current?.isVisible ? current : null);
@@ -1444,14 +1462,17 @@
     else if (tool) studio.setTool(tool[0]);
     else if (key === "m") studio.setLayer(studio.layer === "mask" ? "strokes" : "mask");
     else if (key === "escape" && studio.hand.gesture) studio.hand.finish(true);
-    else if (key === " " && studio.view.element.matches(":hover, :focus")) studio.hand.setPanning(true);
+    else if (key === "+" || key === "=") studio.view.zoomBy(ZOOM_STEP); // one key, with Shift and without
+    else if (key === "-") studio.view.zoomBy(1 / ZOOM_STEP);
+    else if (key === "0") studio.view.fit();
+    else if (key === " " && studio.hasSpace(event.target)) studio.hand.setPanning(true);
     else return false;
     return true;
   }
 
   document.addEventListener("keydown", (event) => {
     const studio = active();
-    if (studio?.isReady && !isTyping(event) && press(studio, event)) event.preventDefault();
+    if (studio?.isReady && !isTyping(event) && !isBehind() && press(studio, event)) event.preventDefault();
   });
   document.addEventListener("keyup", (event) => {
     if (event.key !== " " || !current?.hand.panning) return;
@@ -1462,7 +1483,7 @@
     const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
     const visible = [...studios.values()].filter((studio) => studio.isVisible);
     const studio = active() ?? (visible.length === 1 ? visible[0] : null);
-    if (!file || !studio || isTyping(event)) return;
+    if (!file || !studio || isTyping(event) || isBehind()) return;
     event.preventDefault();
     studio.take(file);
   });

@@ -69,8 +69,10 @@
       this.empty = el("p", { class: "pt-empty" }, about.empty);
       this.says = el("span");
       this.back = el("button", { type: "button", class: "pt-link", onclick: () => this.restore() }, "Back to the last result");
-      this.message = el("p", { class: "pt-message", role: "status", "aria-live": "polite", hidden: true }, this.says, " ", this.back);
+      this.message = el("p", { class: "pt-message", hidden: true }, this.says, " ", this.back);
+      this.status = el("p", { class: "pt-status", role: "status" }); // always there, or it is not heard
       this.build();
+      this.root.append(this.status);
       new ResizeObserver(() => this.fit()).observe(this.root);
       window.addEventListener("resize", () => this.fit());
       document.addEventListener("pentimento:scrub", (event) => {
@@ -83,10 +85,12 @@
     take(value) {
       const was = this.phase;
       const moment = value || { phase: "empty" };
+      if (moment.phase === "live" && BUSY.includes(was)) return; // asked for before the run, which has Stop
       this.phase = this.root.dataset.phase = moment.phase;
       this.stop.disabled = false;
       if (this.phase !== "done") this.leave();
       this[`show_${moment.phase}`](moment);
+      this.announce(moment);
       if (this.phase !== was && !QUIET.includes(this.phase)) this.reveal();
     }
 
@@ -123,8 +127,17 @@
 
     say(text) {
       this.says.textContent = text || "";
-      this.message.hidden = !text;
       this.back.hidden = !this.done || this.phase === "done" || BUSY.includes(this.phase);
+      this.message.hidden = !text && this.back.hidden;
+    }
+
+    /** What is read aloud: that a run goes on, that it is done, and every sentence; not each step. */
+    announce({ phase, text = "", pictures }) {
+      let said = QUIET.includes(phase) ? "" : text;
+      if (phase === "running") said = "Running.";
+      if (phase === "done") said = `Done: ${pictures.length === 1 ? "1 picture" : `${pictures.length} pictures`}. ${text}`;
+      said = said.trim();
+      if (said !== this.status.textContent) this.status.textContent = said;
     }
 
     /** On a narrow screen the plate lies below the form: bring it into view when something happens. */

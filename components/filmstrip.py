@@ -19,8 +19,12 @@ class Filmstrip:
     component: gr.HTML
 
     def show(self, frames: Sequence[Path]) -> dict[gr.HTML, list[dict[str, Any]]]:
-        """Put these frames, first step first, on the strip; fewer than two leave it empty."""
-        return {self.component: [served(frame) for frame in frames]}
+        """Put these frames, first step first, on the strip; fewer than two leave it empty.
+
+        A frame's name tells its step, `step-007.jpg`: of many steps in a second not all are kept.
+        """
+        told = [{"file": served(frame), "step": _step(frame)} for frame in frames]
+        return {self.component: told}
 
 
 def filmstrip(stage: str) -> Filmstrip:
@@ -35,3 +39,7 @@ def filmstrip(stage: str) -> Filmstrip:
             apply_default_css=False,
         )
     )
+
+
+def _step(frame: Path) -> int:
+    return int(frame.stem.removeprefix("step-"))

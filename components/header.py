@@ -8,6 +8,7 @@ from components.theme import script
 KEYS = (
     ("Painting", (("B", "brush"), ("E", "eraser"), ("G", "fill"), ("I", "pick a colour"))),
     ("", (("[  ]", "smaller, larger brush"), ("Space", "hold to move the sheet"))),
+    ("", (("+  -  0", "zoom in, zoom out, fit to view"),)),
     ("", (("Ctrl Z", "undo"), ("Ctrl Shift Z", "redo"), ("Ctrl V", "paste a picture"))),
     ("Mask", (("M", "strokes or mask"), ("R", "rectangle"), ("L", "lasso"))),
     ("Page", (("Ctrl Enter", "run"), ("?", "these keys"))),

@@ -15,22 +15,23 @@ R = TypeVar("R")
 
 _SCRIPT = """
 const line = element.querySelector("p");
-const say = () => {
-  line.textContent = typeof props.value === "string" ? props.value : "";
-  line.hidden = line.textContent === "";
-};
+const say = () => { line.textContent = typeof props.value === "string" ? props.value : ""; };
 watch("value", say);
 say();
 """
 
 
 def notice(elem_id: str) -> gr.HTML:
-    """An empty line; a string as its value shows, and is read aloud, politely."""
+    """An empty line; a string as its value shows, and is read aloud, politely.
+
+    The style sheet puts an empty line out of sight. It is never hidden, for what comes with the
+    element that says it is not heard.
+    """
     return gr.HTML(
         "",
         elem_id=elem_id,
         elem_classes="pt-notice",
-        html_template='<p role="status" aria-live="polite" hidden></p>',
+        html_template='<p role="status" aria-live="polite"></p>',
         js_on_load=_SCRIPT,
         apply_default_css=False,
     )

@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from components.canvas import read
 from components.notice import aloud
-from components.stage import Result, result_at
+from components.run import Sent
+from components.stage import result_at
 from components.tab import Tab
 from components.traffic import AT_ONCE
 
@@ -21,18 +21,24 @@ def passages(tabs: Mapping[str, Tab], bar: gr.Tabs) -> None:
             with here.stage.onward:
                 button = gr.Button(there.invitation, size="md", min_width=0)
             button.click(
-                aloud(_carry(there, name, bar)),
-                [here.stage.results, here.stage.chosen, here.canvas.component],
+                aloud(_carry(here, there, name, bar)),
+                {
+                    here.stage.results,
+                    here.stage.chosen,
+                    here.canvas.component,
+                    *here.form.widgets.values(),
+                },
                 [there.canvas.component, bar, *there.settled],
                 js=here.canvas.js,
                 **AT_ONCE,
             )
 
 
-def _carry(there: Tab, name: str, bar: gr.Tabs) -> Callable[..., Any]:
-    def carry(results: list[Result], chosen: int, sent: object) -> Any:
+def _carry(here: Tab, there: Tab, name: str, bar: gr.Tabs) -> Callable[[Sent], Any]:
+    def carry(sent: Sent) -> Any:
         """The picture, and the mask if there is one; without one the mask over there stays."""
-        result, mask = result_at(results, chosen), read(sent).mask
+        result = result_at(sent[here.stage.results], sent[here.stage.chosen])
+        mask = here.mask_over(result, sent)
         shown = there.canvas.show(picture=result.picture, mask=mask, keep=["mask"])
         return {
             there.canvas.component: shown,

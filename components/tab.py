@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from components.canvas import Canvas, read
+from components.canvas import Canvas, Layer, read
 from components.form import Form
 from components.memory import remember
 from components.run import Run, Sent
 from components.seed import Seed, next_seed
-from components.stage import Stage, Update
+from components.stage import Result, Stage, Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,10 @@ class Tab:
     def settle(self, words: str) -> Mapping[Component, Any]:
         """How it is set, where `words` led to the result; here they are for something else."""
         return {}
+
+    def mask_over(self, result: Result, sent: Sent) -> Layer | None:
+        """The canvas's mask as it lies over a result; None where nothing is masked."""
+        return read(sent[self.canvas.component]).mask
 
     def attach(self, page: gr.Blocks) -> None:
         """What happens when the page loads: what was typed comes back, and so does the run."""

@@ -73,7 +73,7 @@ def _theme() -> gr.themes.Base:
         "input_background_fill": field,
         "input_background_fill_focus": field,
         "input_background_fill_hover": field,
-        "input_border_color": line,
+        "input_border_color": "var(--pm-edge)",
         "input_border_color_focus": ink,
         "input_border_color_hover": soft,
         "input_border_width": "1px",

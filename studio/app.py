@@ -18,6 +18,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from gradio.utils import get_upload_folder
 
 from components.actions import ModelFacts
+from components.canvas import MAX_BYTES
 from components.page import page
 from components.picker import Choosing
 from components.theme import CSS, HEAD, THEME
@@ -42,7 +43,6 @@ from studio.visitors import Visitors
 
 TITLE: Final = "Pentimento"
 EXPLANATION: Final = "Paint a few strokes, say what they are, and watch them become a picture."
-MAX_UPLOAD: Final = "20mb"  # one file
 MAX_EVENTS: Final = 64  # watchers and clicks that Gradio queues; edits have a queue of their own
 
 
@@ -134,7 +134,7 @@ def create(
             auth_dependency=_visitor,
             allowed_paths=[str(history.edits)],
             show_error=False,  # of errors that are not Gradio's own, whose texts name our files
-            max_file_size=MAX_UPLOAD,
+            max_file_size=MAX_BYTES,
             run_history=False,
             enable_monitoring=False,
             footer_links=[],

@@ -10,7 +10,7 @@ from gradio.components import Component
 from PIL import Image
 
 from components.actions import Actions, ModelFacts, Outlined
-from components.canvas import Region, canvas, read_mask
+from components.canvas import Layer, canvas, read, read_mask
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.notice import notice
@@ -64,14 +64,18 @@ class Replace(Tab):
         except ValueError as refusal:
             return {self.refused: str(refusal)}
 
+    def mask_over(self, result: Result, sent: Sent) -> Layer | None:
+        """Moved with its picture where the frame has grown; that of an accepted one has moved."""
+        mask = read(sent[self.canvas.component]).mask
+        return _moved(mask, self.form.values(sent), result) or mask
+
     def _accept(self, sent: Sent, index: int) -> Update:
         """The result becomes the canvas's picture, under the same mask; the frame has grown."""
         result = result_at(sent[self.stage.results], index)
-        region, values = read_mask(sent[self.canvas.component]), self.form.values(sent)
-        sides = {name: values[name] for name in SIDES}
+        region = read_mask(sent[self.canvas.component])
         shown = self.canvas.show(
             picture=result.picture,
-            mask=_moved(region, sides, result),
+            mask=_moved(region.mask, self.form.values(sent), result),
             keep=["mask"],
             aside=result.edit,
         )
@@ -196,12 +200,12 @@ def _file(example: Example, name: str) -> Path | None:
     return cached(Path(example[name])) if example.get(name) else None
 
 
-def _moved(region: Region, sides: Mapping[str, Any], result: Result) -> Image.Image | None:
+def _moved(path: Path | None, values: Mapping[str, Any], result: Result) -> Image.Image | None:
     """The mask where its picture now lies in a frame that has grown; None where it stays."""
-    if region.mask is None or not any(sides.values()):
+    left, top, right, bottom = sides = [int(values[name] or 0) for name in SIDES]
+    if path is None or not any(sides):
         return None
-    with Image.open(result.path) as picture, Image.open(region.mask) as mask:
-        left, top, right, bottom = (int(sides[name]) for name in SIDES)
+    with Image.open(result.path) as picture, Image.open(path) as mask:
         inner = picture.width - left - right, picture.height - top - bottom
         if min(inner) < 1:  # the sides are no longer those of the run
             return None

@@ -32,7 +32,8 @@ def fetched(name: str, dtype: torch.dtype) -> Path:
                 refused.append(error)
     except (OSError, HFValidationError, httpx2.HTTPError) as error:
         refused.append(error)
-    raise ValueError(f"{name} could not be loaded as a model: {refused[0]}") from refused[0]
+    reason = str(refused[0]).partition("\n")[0]
+    raise ValueError(f"{name} could not be loaded as a model: {reason}") from refused[0]
 
 
 def _downloaded(name: str, variant: str | None) -> Path:

@@ -432,6 +432,21 @@ def test_paint_lands_under_the_pointer_when_zoomed_and_panned(easel: Easel) -> N
 
 
 @pytest.mark.browser
+def test_keys_zoom_about_the_middle(easel: Easel) -> None:
+    wide = "page => page.getBoundingClientRect().width"
+    fitted, middle = easel.sheet.evaluate(wide), easel.at(128, 128)
+    easel.root.locator(".pm-view").focus()
+    for _ in range(3):
+        easel.page.keyboard.press("+")
+    assert easel.sheet.evaluate(wide) == pytest.approx(1.25**3 * fitted, rel=0.01)
+    assert np.allclose(easel.at(128, 128), middle, atol=12), "but for the line below the sheet"
+    easel.page.keyboard.press("-")
+    assert easel.sheet.evaluate(wide) == pytest.approx(1.25**2 * fitted, rel=0.01)
+    easel.page.keyboard.press("0")
+    assert easel.sheet.evaluate(wide) == fitted
+
+
+@pytest.mark.browser
 def test_a_pen_paints_wider_and_stronger_with_pressure(easel: Easel) -> None:
     easel.slide("Size", 40)
     pen = easel.page.context.new_cdp_session(easel.page)
@@ -601,6 +616,20 @@ def test_a_file_that_is_no_picture_changes_nothing_and_is_said(easel: Easel) -> 
 
 
 @pytest.mark.browser
+def test_a_picture_too_heavy_to_be_sent_is_refused_when_it_comes(
+    easel: Easel, tmp_path: Path
+) -> None:
+    heavy = tmp_path / "heavy.png"
+    heavy.write_bytes(photo(40, 30, "PNG") + bytes(MAX_BYTES))  # behind its end: it can be read
+    easel.draw((50, 50), (200, 50))
+    easel.root.get_by_label("Picture file").set_input_files(heavy)
+    easel.root.get_by_text("That picture has 21 MB; 20 MB is the most.").wait_for()
+    seen = easel.sent()
+    assert seen.picture is None and seen.strokes.shape == (256, 256, 4)
+    assert seen.strokes[50, 120, 3] == 255
+
+
+@pytest.mark.browser
 def test_a_kind_the_server_does_not_read_arrives_as_png(easel: Easel) -> None:
     easel.page.evaluate(DROP, ["drop", list(photo(40, 30, "BMP")), "image/bmp"])
     easel.root.get_by_text("40 × 30").wait_for()
@@ -746,5 +775,5 @@ def test_read_refuses_what_is_empty_or_too_large(stored: Path) -> None:
     with pytest.raises(ValueError, match="empty"):
         read(message(mask=str(stored)))
     os.truncate(stored, MAX_BYTES + 1)
-    with pytest.raises(ValueError, match="larger than 64 MB"):
+    with pytest.raises(ValueError, match="larger than 20 MB"):
         read(message(mask=str(stored)))

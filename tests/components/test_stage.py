@@ -21,7 +21,7 @@ def plate(blocks: gr.Blocks) -> Stage:
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Finished:
-    names = ("0.png", "1.png", "before.png", "step-01.jpg", "step-02.jpg")
+    names = ("0.png", "1.png", "before.png", "step-001.jpg", "step-004.jpg")
     paths = [tmp_path / name for name in names]
     for number, path in enumerate(paths):
         Image.new("RGB", (8, 8), (number * 10, 0, 0)).save(path)
@@ -105,7 +105,11 @@ def test_the_page_may_go_on_from_what_the_session_keeps(plate: Stage, finished: 
     assert updates[plate.results] == kept
     assert updates[plate.chosen] == 0
     assert updates[plate.after].visible is True
-    assert len(updates[plate.film.component]) == 2
+    frames = updates[plate.film.component]
+    assert [(each["step"], Path(each["file"]["path"]).name) for each in frames] == [
+        (1, "step-001.jpg"),
+        (4, "step-004.jpg"),
+    ]
 
 
 @pytest.mark.parametrize(

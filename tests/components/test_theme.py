@@ -51,6 +51,13 @@ def test_focus_can_be_seen(mode: str) -> None:
     assert contrast(colours(mode)["accent"], colours(mode)["paper"]) >= AA_PART
 
 
+@pytest.mark.parametrize("mode", BLOCKS)
+@pytest.mark.parametrize("ground", ["paper", "panel", "field"])
+def test_a_field_can_be_seen(mode: str, ground: str) -> None:
+    assert contrast(colours(mode)["edge"], colours(mode)[ground]) >= AA_PART
+    assert THEME.input_border_color == "var(--pm-edge)"
+
+
 def test_both_modes_name_the_same_colours() -> None:
     assert colours("light").keys() == colours("dark").keys()
 

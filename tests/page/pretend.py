@@ -90,9 +90,12 @@ class Pretend:
     watched: list[str] = field(default_factory=list)
     outlines: list[tuple[int, int]] = field(default_factory=list)
     glimpses: list[str] = field(default_factory=list)  # their words
+    glimpsing: threading.Event = field(default_factory=threading.Event)  # one was asked for
+    answering: threading.Event = field(default_factory=threading.Event)  # clear to hold it
 
     def __post_init__(self) -> None:
         self.go.set()
+        self.answering.set()
 
     @property
     def next_name(self) -> str:
@@ -114,6 +117,8 @@ class Pretend:
         self.glimpses.append(str(values["prompt"]))
         if values["prompt"] == "fail":
             raise ValueError("The words are too odd.")
+        self.glimpsing.set()
+        self.answering.wait()
         return jpeg(flat(sketch).transpose(Image.Transpose.FLIP_TOP_BOTTOM))
 
     def start_masked(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> str:
@@ -194,8 +199,9 @@ class Pretend:
             done = index / total
             mixed = Image.blend(before, after, done * values["strength"])
             frame = jpeg(mixed.filter(ImageFilter.GaussianBlur(6 * (1 - done))))
-            frames.append(folder / f"step-{index:02d}.jpg")
-            frames[-1].write_bytes(frame)
+            if index % 3 == 1:  # not every step has the time for a frame
+                frames.append(folder / f"step-{index:03d}.jpg")
+                frames[-1].write_bytes(frame)
             job.event = Stepped("denoising", index, total, (total - index) * self.pace, frame)
         job.event = self._finished(name, before, tuple(frames))
 

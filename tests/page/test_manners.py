@@ -1,17 +1,33 @@
 """What the page itself promises, in a real browser, over a studio without a model."""
 
+import re
+
 import httpx
 import pytest
 
 from components.events import Stepped
+from tests.components.test_theme import AA_PART, contrast
 from tests.page.conftest import Open
 from tests.page.painter import Painter
 from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
+
+# What a node goes through from now on.
+HEARD = """node => {
+  window.heard = [];
+  const hear = () => window.heard.push(node.textContent);
+  new MutationObserver(hear).observe(node, { childList: true });
+}"""
+PHASES = """node => {
+  window.phases = [];
+  const note = () => window.phases.push(node.dataset.phase);
+  new MutationObserver(note).observe(node, { attributeFilter: ["data-phase"] });
+}"""
 
 
 @pytest.fixture
 def painter(opened: Open, pretend_url: str, pretend: Pretend) -> Painter:
     pretend.go.set()
+    pretend.answering.set()
     return opened(pretend_url)
 
 
@@ -21,6 +37,11 @@ def finished(painter: Painter, pretend: Pretend, button: str = "Run") -> Job:
     painter.press(button)
     painter.until_saved(name)
     return pretend.jobs[name]
+
+
+def hexed(colour: str) -> str:
+    """A colour as scripts of a page tell it, rgb(…), as the style sheet has it."""
+    return "#" + "".join(f"{int(channel):02x}" for channel in re.findall(r"\d+", colour)[:3])
 
 
 def test_only_what_streams_waits_in_gradios_queue(painter: Painter, pretend_url: str) -> None:
@@ -225,10 +246,17 @@ def test_the_filmstrip_shows_the_steps_on_the_plate(painter: Painter, pretend: P
     head = painter.page.get_by_label("Step of the run")
     head.focus()
     painter.page.keyboard.press("Home")
-    painter.until_shown("/step-01.jpg$")
-    assert painter.caption == "step 1 of 14"
+    painter.until_shown("/step-001.jpg$")
+    assert painter.caption == "step 1"
+    painter.page.keyboard.press("ArrowRight")
+    painter.until_shown("/step-004.jpg$")
+    assert painter.caption == painter.shown.get_attribute("alt") == "step 4"
+    assert head.get_attribute("aria-valuetext") == "step 4"
     painter.page.keyboard.press("End")
     painter.until_shown("-1.png$")
+    assert head.get_attribute("aria-valuetext") == "the result"
+    painter.page.keyboard.press("ArrowLeft")
+    painter.until_shown("/step-013.jpg$")
 
 
 def test_the_result_can_be_painted_on_and_saved(painter: Painter, pretend: Pretend) -> None:
@@ -276,6 +304,38 @@ def test_keys(painter: Painter) -> None:
     painter.until("waiting", "running", "done")
 
 
+def test_space_presses_what_has_the_focus_wherever_the_mouse_rests(painter: Painter) -> None:
+    painter.paint()  # the mouse stays on the sheet
+    live = painter.room.get_by_label("Live", exact=True)
+    live.focus()
+    painter.page.keyboard.press(" ")
+    assert live.is_checked()
+    live.blur()
+    painter.page.keyboard.down(" ")
+    painter.room.locator(".pm-panning").wait_for()
+    painter.page.keyboard.up(" ")
+
+
+def test_a_dialog_keeps_its_keys_from_the_page_behind_it(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    marks, begun = painter.marks(), pretend.begun
+    painter.page.keyboard.press("?")
+    dialog = painter.page.get_by_role("dialog")
+    dialog.wait_for()
+    dialog.evaluate("dialog => { dialog.tabIndex = -1; dialog.focus(); }")
+    for key in ("e", "Control+z", "Control+Enter"):
+        painter.page.keyboard.press(key)
+    assert dialog.is_visible()
+    painter.page.keyboard.press("Escape")
+    finished(painter, pretend)
+    assert pretend.begun == begun + 1, "the one that was just pressed"
+    assert painter.marks() == marks
+    brush = painter.canvas.get_by_label("Brush", exact=True)
+    assert brush.get_attribute("aria-pressed") == "true"
+
+
 def test_light_follows_the_system_until_a_person_decides(opened: Open, pretend_url: str) -> None:
     dark = opened(pretend_url, color_scheme="dark")
     paper = "() => getComputedStyle(document.body).backgroundColor"
@@ -301,6 +361,34 @@ def test_a_phone_shows_it_all(opened: Open, pretend_url: str, scheme: str) -> No
         "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
     )
     assert bottom > 100 and top < 744  # the page has moved to where something happens
+
+
+def test_what_happens_is_read_aloud_but_not_each_step(painter: Painter, pretend: Pretend) -> None:
+    said = painter.stage.get_by_role("status")
+    assert said.count() == 1 and said.inner_text() == ""
+    painter.paint()
+    painter.more()
+    painter.number("Pictures", 4)
+    said.evaluate(HEARD)
+    finished(painter, pretend)
+    painter.write("break")
+    painter.run.click()
+    painter.until("failed")
+    sentence = "Something went wrong inside the studio. Try again."
+    heard = painter.page.evaluate("heard")
+    assert heard[0] == "Starting …"
+    waiting = ("Starting …", "One edit is before yours.")
+    rest = [each for each in heard if each not in waiting]
+    assert rest == ["Running.", "Done: 4 pictures.", sentence]
+
+
+def test_a_pressed_tool_of_the_mask_can_be_told_in_the_dark(opened: Open, pretend_url: str) -> None:
+    dark = opened(pretend_url, color_scheme="dark")
+    dark.press("Mask")
+    ink, ground = dark.canvas.get_by_label("Brush", exact=True).evaluate(
+        "node => [getComputedStyle(node).color, getComputedStyle(node).backgroundColor]"
+    )
+    assert contrast(hexed(ink), hexed(ground)) >= AA_PART
 
 
 def test_pictures_are_enlarged_sharply(painter: Painter, pretend: Pretend) -> None:
@@ -332,6 +420,46 @@ def test_live_painting_is_a_switch(painter: Painter, pretend: Pretend) -> None:
     painter.paint((((0.2, 0.2), (0.8, 0.2)),))
     finished(painter, pretend)
     assert len(pretend.glimpses) == asked
+
+
+def test_what_is_painted_live_takes_no_result_away(painter: Painter, pretend: Pretend) -> None:
+    painter.paint()
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.until("live")
+    back = painter.page.get_by_role("button", name="Back to the last result")
+    assert back.is_hidden()  # there is none
+    finished(painter, pretend)
+    painter.words.click()
+    painter.words.blur()  # which asks for a glimpse
+    painter.until("live")
+    back.click()
+    painter.until_shown("-1.png$")
+    painter.stage.get_by_role("link", name="Save as PNG").wait_for()
+    assert back.is_hidden()
+
+
+def test_a_glimpse_that_comes_late_leaves_the_run_its_stop(
+    painter: Painter, pretend: Pretend
+) -> None:
+    painter.paint()
+    painter.room.get_by_label("Live", exact=True).check()
+    painter.until("live")
+    pretend.answering.clear()
+    pretend.glimpsing.clear()
+    painter.words.focus()
+    painter.words.blur()
+    assert pretend.glimpsing.wait(30)
+    pretend.go.clear()
+    name = pretend.next_name
+    painter.run.click()
+    painter.until_said("One edit is before yours.")
+    painter.stage.evaluate(PHASES)
+    with painter.page.expect_event("requestfinished", lambda request: "/run/" in request.url):
+        pretend.answering.set()
+    assert painter.page.get_by_role("button", name="Stop", exact=True).is_visible()
+    pretend.go.set()
+    painter.until_saved(name)
+    assert "live" not in painter.page.evaluate("phases")
 
 
 def test_what_cannot_be_painted_live_is_a_sentence(painter: Painter, pretend: Pretend) -> None:

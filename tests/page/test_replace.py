@@ -288,21 +288,22 @@ def test_a_discarded_candidate_is_kept_and_changes_nothing(
     assert thumbs(masked).nth(0).get_attribute("data-verdict") == "accept"
 
 
-def test_the_frame_grows_once_and_the_mask_moves_with_the_picture(
-    masked: Painter, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def framed(path: Path) -> None:  # the toy's results are not extended, so this one is by hand
-        wide = Image.new("RGB", (320, 256), "blue")
-        with Image.open(path) as image:
-            wide.paste(image, (64, 0))
-        wide.save(path)
+def extended(painter: Painter, pretend: Pretend) -> None:
+    """A result with 64 pixels more at its left; the toy extends nothing, so they come by hand."""
+    painter.more()
+    painter.number("Left", 64)
+    assert finished(painter, pretend).values["left"] == 64
+    path = pretend.folder / f"job-{pretend.begun - 1}" / "0.png"
+    wide = Image.new("RGB", (320, 256), "blue")
+    with Image.open(path) as image:
+        wide.paste(image, (64, 0))
+    wide.save(path)
 
-    masked.more()
-    masked.number("Left", 64)
-    job = finished(masked, pretend)
-    assert job.values["left"] == 64
-    (image,) = pretend.folder.glob(f"job-{pretend.begun - 1}/0.png")
-    framed(image)
+
+def test_the_frame_grows_once_and_the_mask_moves_with_the_picture(
+    masked: Painter, pretend: Pretend
+) -> None:
+    extended(masked, pretend)
     marks = masked.marks("mask")
     masked.press("Accept")
     until_pixel(masked, 10, 10, [0, 0, 255, 255])
@@ -431,6 +432,25 @@ def test_a_result_goes_from_tab_to_tab_with_its_mask(masked: Painter, pretend: P
     masked.tab = "Replace"
     until_pixel(masked, 128, 159, painted)
     assert masked.marks("mask") == marks
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_over_an_extended_result_the_mask_lies_where_its_picture_does(
+    masked: Painter, pretend: Pretend, accepts: bool
+) -> None:
+    marks = masked.marks("mask")
+    extended(masked, pretend)
+    if accepts:  # then the mask has moved already
+        masked.press("Accept")
+        until_pixel(masked, 10, 10, [0, 0, 255, 255])
+        left = masked.page.get_by_label("number input for Left")
+        masked.page.wait_for_function("box => box.value === '0'", arg=left.element_handle())
+    masked.press("Paint on this result")
+    masked.tab = "Paint"
+    masked.page.wait_for_selector("#canvas-paint [data-ready]")
+    until_pixel(masked, 10, 10, [0, 0, 255, 255])
+    masked.until_marks(marks, "mask")
+    assert pixel(masked, 77 + 64, 154, "mask")[3] == 255 and pixel(masked, 50, 154, "mask")[3] == 0
 
 
 def test_an_example_fills_picture_mask_and_form(painter: Painter, pretend: Pretend) -> None:
