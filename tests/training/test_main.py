@@ -50,7 +50,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a process of its own may do to itself.
     monkeypatch.setattr(memory, "keep", lambda: None)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    monkeypatch.setattr(program, "open_log", lambda folder: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(
+        program, "open_log", lambda folder: folder.mkdir(parents=True, exist_ok=True)
+    )
 
 
 def unet_of(model: Path) -> UNet2DConditionModel:
