@@ -37,7 +37,7 @@ class Compiled:
         self._fast = torch.compile(_twin(network), dynamic=False)
         # Runs what was made and makes nothing, so that no step waits; in its own thread alone,
         # where torch.compiler.set_stance would keep the other one from making a form, too.
-        self._made = torch._dynamo.run(self._fast)
+        self._made = torch._dynamo.run(self._fast)  # pyright: ignore[reportPrivateUsage]
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, x: Tensor, t: Tensor, *, encoder_hidden_states: Tensor, **told: Any) -> Any:
