@@ -12,7 +12,7 @@ import httpx
 import pytest
 from gradio.routes import App
 
-from components.tabs import paint
+from components.tabs import compare
 from studio.edge import FILE_POLICY, HEADERS, PAGE_POLICY
 from tests.studio.conftest import Live
 from tests.studio.requests import greet, number, picture, upload
@@ -223,12 +223,12 @@ def test_of_errors_the_page_is_told_sentences_and_nothing_else(
 
     config = page.get("/config").json()
     said = {str(each["props"].get("value")): each["id"] for each in config["components"]}
-    click = [said["Paint on this result"], "click"]
+    click = [said["Start from this picture"], "click"]
     (number,) = (each["id"] for each in config["dependencies"] if click in each["targets"])
     ask = {"data": [None, None], "fn_index": number, "session_hash": uuid.uuid4().hex}
     told = page.post("/gradio_api/run/predict", json=ask)
     assert told.json()["error"] == "There is no result to go on from. Press Run first."
-    monkeypatch.setattr(paint, "result_at", gone)
+    monkeypatch.setattr(compare, "result_at", gone)
     told = page.post("/gradio_api/run/predict", json=ask)
     assert told.status_code == 500
     assert "/home" not in told.text and "No such file" not in told.text
