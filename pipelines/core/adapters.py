@@ -1,9 +1,11 @@
 """What is loaded on top of a checkpoint: LoRAs and textual inversions, from `.safetensors` only."""
 
+import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors.torch import load_file
@@ -13,20 +15,34 @@ from torch import Tensor
 from pipelines.core import checkpoint
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 
+METADATA: Final = "lora_adapter_metadata"  # where it writes PEFT's configuration of one
+_MALFORMED = (  # what a file may end in that is not as it should be
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    re.error,
+)
+_UP = re.compile(r"[._]lora[._](up|B|linear_layer\.up)\.weight$")
+
 
 def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> None:
     """Add each LoRA times its weight to the networks: W + weight * alpha / rank * B A.
 
     Hu et al., arXiv:2106.09685, eq. 3. The networks keep their form, so nothing becomes slower.
-    Names as diffusers or kohya write them. Raises ValueError with one sentence where a file is no
-    LoRA or one for another family.
+    Names as diffusers or kohya write them; alpha may differ between layers, and is the rank where
+    the file has none. Raises ValueError with one sentence where a file is no LoRA or one for
+    another family.
     """
     for source, weight in loras.items():
         path = Path(source).expanduser()
-        check_lora(checkpoint.read(path), pipe.unet.config.cross_attention_dim)
+        header = checkpoint.read(path)
+        check_lora(header, pipe.unet.config.cross_attention_dim)
         try:
-            pipe.load_lora_weights(load_file(path), adapter_name="lora")
-        except (RuntimeError, ValueError, KeyError, IndexError) as error:
+            pipe.load_lora_weights(_scaled(header), adapter_name="lora")
+        except _MALFORMED as error:
             raise ValueError(f"{path.name} could not be added to the model: {error}") from error
         networks = list(pipe.get_list_adapters())
         if not networks:
@@ -80,6 +96,8 @@ def check_lora(header: Checkpoint, context: int | None) -> None:
         raise ValueError(f"{name} is {header.called}, no LoRA.")
     if any(re.search(r"\.(hada|lokr)_w", each) for each in header.shapes):
         raise ValueError(f"{name} is a LyCORIS; only plain LoRAs are added.")
+    if any(re.search(r"dora_scale|lora_magnitude_vector", each) for each in header.shapes):
+        raise ValueError(f"{name} is a DoRA; only plain LoRAs are added.")
     if any(re.search(r"double_blocks|^transformer\.", each) for each in header.shapes):
         raise ValueError(f"{name} is a LoRA for another architecture; it does not fit here.")
     if context is not None and header.context not in (None, context):
@@ -99,6 +117,36 @@ def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
     theirs = [(0, *header.shapes[vectors])[-1] for vectors in _vectors(header)]
     if widths and theirs != list(widths):
         raise ValueError(f"{name} is a word for another family of models than this one.")
+
+
+def _scaled(header: Checkpoint) -> dict[str, Tensor]:
+    """The tensors of a LoRA with B times alpha / rank, so that alpha is the rank in every layer.
+
+    That is what diffusers takes for granted where it finds no alpha. It (0.42) matches alphas that
+    differ with no layer of attention or of a text encoder, and those in the metadata of tensors
+    that it is handed with none at all.
+    """
+    tensors = load_file(header.path)
+    told = json.loads(header.metadata.get(METADATA, "{}"))
+    for name, up in list(tensors.items()):
+        layer = _UP.sub("", name)
+        if layer == name:
+            continue
+        rank = up.shape[1]
+        scale = _told_scale(told, layer, rank)
+        if f"{layer}.alpha" in tensors:
+            scale = tensors.pop(f"{layer}.alpha").item() / rank
+        tensors[name] = up.float() * scale
+    return tensors
+
+
+def _told_scale(told: Mapping[str, Any], layer: str, rank: int) -> float:
+    """Alpha / rank of a layer by PEFT's configuration of its network; 1 where that is not told."""
+    network, _, path = layer.partition(".")
+    usual = told.get(f"{network}.lora_alpha", rank)
+    special = (told.get(f"{network}.alpha_pattern") or {}).items()
+    alpha = next((each for key, each in special if re.match(rf"(.*\.)?({key})$", path)), usual)
+    return alpha / (math.sqrt(rank) if told.get(f"{network}.use_rslora") else rank)
 
 
 def _family(context: int | None) -> str | None:
