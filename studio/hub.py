@@ -174,9 +174,10 @@ def _wanted(index: dict[str, Any], listing: Sequence[Remote], half: bool) -> Seq
 
 def _kept(part: str, name: str, half: bool, names: set[str]) -> bool:
     """Whether a file of a part is needed: its weights in one precision, and all small text."""
-    if name.endswith((".json", ".txt")):
-        return "/" not in name
     halved = half and any(_is_weights(each, part, _HALF) for each in names)
+    if name.endswith((".json", ".txt")):
+        of_others = ".index." in name and (".fp16." in name) != halved
+        return "/" not in name and not of_others
     return (_HALF if halved else _PLAIN).fullmatch(name) is not None
 
 

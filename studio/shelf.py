@@ -145,15 +145,22 @@ def check_whole(folder: Path, index: Mapping[str, Any]) -> None:
             }
             if not weights and any((folder / part).glob("*.bin")):
                 raise ValueError(f"The {part} of {name} can run code; only .safetensors is read.")
-            whole &= bool(weights) and _shards(folder / part) <= weights
+            whole &= _is_whole(folder / part, weights, checkpoint.variant(folder))
         if not whole:
             raise ValueError(f"The {part} of {name} is not all there; fetch the model again.")
 
 
-def _shards(part: Path) -> set[str]:
-    """The files that a network's index names, where its weights are in several."""
-    maps = [read_json(index).get("weight_map") for index in part.glob("*.safetensors.index*.json")]
-    return {str(shard) for each in maps if isinstance(each, dict) for shard in each.values()}
+def _is_whole(part: Path, weights: set[str], variant: str | None) -> bool:
+    """Whether the weights that loading takes are there: all that their index names, if one does.
+
+    Those of the other precision may lie there in part.
+    """
+    half = variant == "fp16" and any("fp16" in name for name in weights)
+    held = {name for name in weights if ("fp16" in name) == half}
+    indices = part.glob("*.safetensors.index*.json")
+    maps = [read_json(path).get("weight_map") for path in indices if ("fp16" in path.name) == half]
+    named = {str(shard) for each in maps if isinstance(each, dict) for shard in each.values()}
+    return bool(held) and named <= held
 
 
 def size_of(path: Path) -> int:

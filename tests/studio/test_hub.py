@@ -9,10 +9,12 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
+from diffusers import UNet2DConditionModel
 
 from pipelines import Bundle
 from studio import hub
 from studio.hub import Cancelled, Hub
+from studio.shelf import look
 from tests import toys
 from tests.conftest import ROOT
 from tests.studio.hub_server import HubServer, hub_server
@@ -114,6 +116,29 @@ def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: P
     assert [name for name, _ in server.asked] == fetched
     refused = loaded("ada/nothing", server, tmp_path)
     assert refused.startswith("ada/nothing could not be loaded as a model: ")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_index_of_the_other_precision_stays_there(
+    half: bool, server: HubServer, model: Path, tmp_path: Path
+) -> None:
+    """A denoiser in several files beside one in half precision, or the other way round."""
+    unet = UNet2DConditionModel.from_pretrained(model / "unet")
+    for path in (model / "unet").glob("*.safetensors"):
+        if (".fp16." in path.name) != half:
+            path.unlink()
+    unet.save_pretrained(model / "unet", max_shard_size="100KB", variant=None if half else "fp16")
+    assert len(list((model / "unet").glob("*.safetensors.index*.json"))) == 1
+    home = adding(server, tmp_path / "models", half).fetch(NAME, lambda *_: None, never)
+    weights = [path.name for path in (home / "unet").glob("*.safetensors")]
+    assert len(weights) == 1 and (".fp16." in weights[0]) == half
+    assert not list((home / "unet").glob("*.index*"))
+    assert look(home, "").refusal == ""
+    assert Bundle.load(home).name == "landscapes"
+    other = adding(server, tmp_path / "others", not half).fetch(NAME, lambda *_: None, never)
+    assert len(list((other / "unet").glob("*-of-*.safetensors"))) > 1
+    assert look(other, "").refusal == ""
+    assert Bundle.load(other).name == "landscapes"
 
 
 def test_half_precision_alone_is_taken_as_it_is(

@@ -159,6 +159,20 @@ def test_a_download_that_broke_off_is_not_found(tmp_path: Path) -> None:
     assert listed(tmp_path)["own"].startswith("The vae of own is not all there")
 
 
+def test_an_index_of_weights_that_are_not_loaded_is_passed_over(tmp_path: Path) -> None:
+    model = folder(tmp_path / "models" / "half")
+    for path in list(model.glob("*/*.safetensors")):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    index = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    shard = "diffusion_pytorch_model-00001-of-00002.safetensors"
+    index.write_text(json.dumps({"weight_map": {"a": shard, "b": shard.replace("1-of", "2-of")}}))
+    (tmp_path / "cache").mkdir()
+    assert listed(tmp_path)["half"] == "Stable Diffusion"
+    assert Bundle.load(model).name == "half"
+    shutil.copyfile(next((model / "unet").glob("*.safetensors")), model / "unet" / shard)
+    assert listed(tmp_path)["half"] == "The unet of half is not all there; fetch the model again."
+
+
 def test_what_is_linked_is_listed_once(tmp_path: Path) -> None:
     state = hubbed(tmp_path, "ada/one", folder(tmp_path / "somewhere"))
     (tmp_path / "models").mkdir()
