@@ -62,4 +62,4 @@ def look(file: Checkpoint, model: Widths) -> AddOn:
     except ValueError as error:
         refusal = str(error)
     size = file.path.stat().st_size
-    return AddOn(file.path.stem, words, size, str(file.path), refusal)
+    return AddOn(adapters.called(file.path), words, size, str(file.path), refusal)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from components.picker import HEAVIEST, AddOn, Progress, Shelved
-from pipelines.core import checkpoint
+from pipelines.core import adapters, checkpoint
 from studio.chosen import NOTHING, OnTop
 from studio.engine import out_of_memory
 from studio.hub import ID, Cancelled, Hub
@@ -66,7 +66,10 @@ class Choice:
         gone = weights.keys() - {each.source for each in offered}
         listed = [
             *offered,
-            *(AddOn(Path(path).stem, path in on_top.embeddings, 0, path) for path in sorted(gone)),
+            *(
+                AddOn(adapters.called(path), path in on_top.embeddings, 0, path)
+                for path in sorted(gone)
+            ),
         ]
         return [replace(each, weight=weights.get(each.source)) for each in listed]
 
@@ -78,7 +81,7 @@ class Choice:
         """Begin with the model that serves and exactly these on top of it: path → weight."""
         for path, weight in weights.items():
             if not -HEAVIEST <= weight <= HEAVIEST:
-                raise ValueError(TOO_HEAVY.format(Path(path).stem))
+                raise ValueError(TOO_HEAVY.format(adapters.called(path)))
         self._begin(self._serving, weights)
 
     def _begin(self, wanted: str, weights: Mapping[str, float]) -> None:

@@ -18,7 +18,7 @@ from diffusers.utils.logging import disable_progress_bar
 
 from components.actions import ModelFacts
 from components.canvas import LAYERS, Swatch
-from pipelines.core import checkpoint, distilled, preview, single_file
+from pipelines.core import adapters, checkpoint, distilled, preview, single_file
 from pipelines.core.bundle import Bundle
 from studio.chosen import NOTHING, OnTop
 
@@ -118,18 +118,20 @@ class Models:
             group: [str(word) for word in _sequence(words)]
             for group, words in _mapping(told.get("vocabulary")).items()
         }
-        taught = [Path(path).stem for path in self.on_top.embeddings]
-        weights = [f"{Path(path).stem} × {weight:g}" for path, weight in self.on_top.loras]
+        taught = [adapters.called(path) for path in self.on_top.embeddings]
+        weights = [f"{adapters.called(path)} × {weight:g}" for path, weight in self.on_top.loras]
+        own = {**few_step(folder), **_mapping(told.get("defaults"))}
+        few = few_step(folder, self.on_top)
         return ModelFacts(
             name=name if isinstance(name, str) else checkpoint.title(folder) or self.source,
             device=self.device,
             size=_size(folder, told),
-            defaults={**few_step(folder), **_mapping(told.get("defaults"))},
+            defaults=own if few == few_step(folder) else {**own, **few},
             on_top=[*weights, *taught],
             vocabulary={**vocabulary, **({"Taught": taught} if taught else {})},
             swatches=list(_swatches(told)),
             examples=_examples(folder),
-            live=(folder / "fast").is_dir() or bool(few_step(folder)),
+            live=(folder / "fast").is_dir() or bool(few),
         )
 
 
@@ -180,11 +182,12 @@ def _size(folder: Path, told: Facts) -> int:
     return sample * 2 ** (len(levels) - 1) if isinstance(sample, int) and levels else DEFAULT_SIZE
 
 
-def few_step(folder: Path) -> Facts:
-    """What draws best with a few-step model, by its configuration or name."""
+def few_step(folder: Path, on_top: OnTop = NOTHING) -> Facts:
+    """What draws best with a few-step model, by its configuration, its name or LoRAs on top."""
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     unet = read_json(folder / "unet" / "config.json")
-    return distilled.defaults(checkpoint.title(folder), scheduler, unet)
+    loras = {adapters.called(path): weight for path, weight in on_top.loras}
+    return distilled.defaults(checkpoint.title(folder), scheduler, unet, loras)
 
 
 def read_json(path: Path) -> Facts:

@@ -15,6 +15,7 @@ from torch import Tensor
 from pipelines.core import checkpoint
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 
+UNNAMED: Final = "pytorch_lora_weights"  # what diffusers calls every LoRA it saves
 METADATA: Final = "lora_adapter_metadata"  # where it writes PEFT's configuration of one
 _MALFORMED = (  # what a file may end in that is not as it should be
     RuntimeError,
@@ -73,16 +74,22 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
 
 
 def names(files: Iterable[str | Path]) -> list[str]:
-    """What LoRAs or words are called: each as its file without its ending.
+    """What LoRAs or words are called, each as `called` says.
 
     Raises ValueError with one sentence where two would be called the same.
     """
-    found = [Path(file).stem for file in files]
+    found = [called(file) for file in files]
     folded = [name.casefold() for name in found]
     for name in found:
         if folded.count(name.casefold()) > 1:
             raise ValueError(f"Two files are called {name}; leave one out, or rename it.")
     return found
+
+
+def called(file: str | Path) -> str:
+    """A LoRA's or a word's name: its file without ending; its folder where that says nothing."""
+    path = Path(file)
+    return checkpoint.title(path.parent) if path.stem == UNNAMED else path.stem
 
 
 def check_lora(header: Checkpoint, context: int | None) -> None:

@@ -85,8 +85,8 @@ class Bundle:
         pipe = single_file.load(path, dtype) if path.is_file() else _folder(path, dtype)
         adapters.add_loras(pipe, loras)
         adapters.add_embeddings(pipe, embeddings)
-        bundle = cls.of(pipe, name=checkpoint.title(path))
-        bundle.loras, bundle.words = added, taught
+        bundle = cls.of(pipe, name=checkpoint.title(path), loras=added)
+        bundle.words = taught
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
         bundle.to(device)
@@ -97,8 +97,11 @@ class Bundle:
         return bundle
 
     @classmethod
-    def of(cls, pipe: Any, name: str = "") -> Self:
-        """From a loaded diffusers pipeline of the family; the networks are shared, not copied."""
+    def of(cls, pipe: Any, name: str = "", loras: Mapping[str, float] | None = None) -> Self:
+        """From a loaded diffusers pipeline of the family; the networks are shared, not copied.
+
+        `loras` says what was added to them: name → weight.
+        """
         parts = pipe.components
         if parts.get("unet") is None or parts.get("vae") is None:
             raise ValueError(
@@ -107,15 +110,20 @@ class Bundle:
             )
         pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
         present = [pair for pair in pairs if parts.get(pair[1]) is not None]
-        return cls(
+        schedule = {**parts["scheduler"].config, "_class_name": type(parts["scheduler"]).__name__}
+        if distilled.how(name, schedule, parts["unet"].config, loras):
+            schedule = distilled.trailing(schedule)
+        bundle = cls(
             parts["vae"],
             parts["unet"],
             [parts[tokenizer] for tokenizer, _ in present],
             [parts[encoder] for _, encoder in present],
-            {**parts["scheduler"].config, "_class_name": type(parts["scheduler"]).__name__},
+            schedule,
             name=name,
             zero_negative=bool(pipe.config.get("force_zeros_for_empty_prompt", False)),
         )
+        bundle.loras = loras or {}
+        return bundle
 
     def to(self, device: torch.device | str) -> Self:
         for network in (self.vae, self.unet, *self.text_encoders):
@@ -162,7 +170,7 @@ class Bundle:
     @property
     def defaults(self) -> dict[str, Any]:
         """Field of a request → what draws best with a few-step model; empty for any other."""
-        return distilled.defaults(self.name, self.scheduler_config, self.unet.config)
+        return distilled.defaults(self.name, self.scheduler_config, self.unet.config, self.loras)
 
     @property
     def posterior(self) -> bool:

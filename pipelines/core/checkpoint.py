@@ -82,7 +82,7 @@ class Checkpoint:
 
     @property
     def prediction(self) -> str | None:
-        """ "epsilon" or "v_prediction" where the file or its name says so.
+        """ "epsilon", "v_prediction" or "sample" where the file or its name says so.
 
         By the tensor `v_pred`, by the metadata of ModelSpec
         (https://github.com/Stability-AI/ModelSpec), or as the published files are called.
@@ -95,6 +95,8 @@ class Checkpoint:
         name = self.path.stem.lower()
         if re.search(r"v[-_ ]?pred(?!\w*[xX]0)", name):
             return "v_prediction"
+        if re.search(r"(?<![a-z0-9])x0(?![a-z0-9])", name):
+            return "sample"
         if self.kind == "sd2" and (sides := re.search(r"(?<!\d)(512|768)(?!\d)", name)):
             return "epsilon" if sides[0] == "512" else "v_prediction"
         return None

@@ -5,6 +5,7 @@ Such a file holds weights only. The sizes of the networks and the vocabulary lie
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from diffusers import UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTokenizer
 
-from pipelines.core import checkpoint, distilled
+from pipelines.core import checkpoint
 from pipelines.core.checkpoint import Checkpoint
 
 CONFIGS = Path(__file__).resolve().parents[2] / "assets" / "configs"
+SMALL_XL = re.compile(r"sd[-_]?xl[-_]?turbo", re.IGNORECASE)  # made for 512, by its published name
 CLIP_PADDING, OPEN_CLIP_PADDING = "<|endoftext|>", "!"
 
 
@@ -69,6 +71,8 @@ def size(path: Path, configs: Path = CONFIGS) -> int | None:
         return None
     if family == "sd2" and header.prediction == "v_prediction":
         return 768
+    if family == "sdxl" and SMALL_XL.match(path.stem):
+        return 512
     unet = json.loads((configs / family / "unet" / "config.json").read_text("utf-8"))
     return 8 * int(unet["sample_size"])
 
@@ -101,7 +105,7 @@ def _check_complete(network: torch.nn.Module, path: Path) -> None:
 
 
 def _configure(pipe: Any, header: Checkpoint) -> None:
-    """What the weights were trained for: prediction, size, and the times of a few-step model."""
+    """What the weights were trained for: prediction and size."""
     prediction = header.prediction
     if prediction is None:
         epsilon = header.kind != "sd2" or predicts_noise(pipe.unet)
@@ -109,8 +113,8 @@ def _configure(pipe: Any, header: Checkpoint) -> None:
     schedule: dict[str, Any] = {"prediction_type": prediction}
     if header.zero_snr:
         schedule |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    if distilled.how(header.path.stem, pipe.scheduler.config, pipe.unet.config):
-        schedule |= {"timestep_spacing": "trailing"}
     pipe.scheduler = pipe.scheduler.from_config(pipe.scheduler.config, **schedule)
     if header.kind == "sd2" and prediction == "v_prediction":
         pipe.unet.register_to_config(sample_size=96)
+    if header.kind == "sdxl" and SMALL_XL.match(header.path.stem):
+        pipe.unet.register_to_config(sample_size=64)

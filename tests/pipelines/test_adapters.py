@@ -1,4 +1,4 @@
-"""A LoRA adds what its file says, layer by layer."""
+"""A LoRA adds what its file says, layer by layer; one for few steps sets the model up for them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,8 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipelines.core import adapters
+from pipelines import Bundle
+from pipelines.core import adapters, solvers
 from tests import addons, toys
 
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0"
@@ -122,7 +123,7 @@ def test_alpha_may_stand_in_the_metadata(
         )
         told[f"{part}_lora_adapter_metadata"] = config.to_dict()
     pipe.save_lora_weights(tmp_path / "style", **told)
-    path = tmp_path / "style" / "pytorch_lora_weights.safetensors"
+    path = tmp_path / "style" / f"{adapters.UNNAMED}.safetensors"
     check(
         pipe,
         held,
@@ -152,3 +153,39 @@ def test_a_dora_is_refused(mark: str, tmp_path: Path) -> None:
     held = {**adapters.load_file(path), name: torch.ones(1, 16)}
     with pytest.raises(ValueError, match=r"^style\.safetensors is a DoRA; only .*\.$"):
         adapters.add_loras(pipe, {addons.saved(path, held): 1.0})
+
+
+# --- few steps -----------------------------------------------------------------------------------
+
+
+SPACINGS = ({}, {"timestep_spacing": "leading", "steps_offset": 1})
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("scheduler", ["ddim", "euler"])
+def test_a_few_step_model_begins_at_the_last_time(
+    scheduler: str, spacing: dict[str, Any], tmp_path: Path
+) -> None:
+    config = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", **spacing}
+    pipe = toys.tiny_pipeline(tmp_path, config)
+
+    def first(name: str, loras: dict[str, float]) -> float:
+        bundle = Bundle.of(pipe, name, loras)
+        return float(solvers.make(scheduler, bundle.scheduler_config, 4).moments[0].t)
+
+    assert first("sdxl-lightning", {}) == first("dreams", {"Hyper-SD15-4steps-lora": 1.0}) == 999
+    assert first("dreams", {}) < 999 or (scheduler, spacing) == ("euler", {})
+    assert pipe.scheduler.config.timestep_spacing == "leading"
+
+
+def test_a_few_step_lora_sets_the_defaults(tmp_path: Path) -> None:
+    """Where the file's name says nothing, that of its folder counts."""
+    model = tmp_path / "model"
+    pipe = toys.tiny_pipeline(tmp_path / "words")
+    pipe.save_pretrained(model)
+    path = addons.lora(tmp_path / "lcm-lora-sdv1-5" / f"{adapters.UNNAMED}.safetensors", pipe.unet)
+    bundle = Bundle.load(model, loras={path: 1.0})
+    assert bundle.loras == {"lcm-lora-sdv1-5": 1.0}
+    told = {"scheduler": "lcm", "num_inference_steps": 4, "guidance_scale": 1.0}
+    assert bundle.defaults == told and bundle.student is bundle
+    assert Bundle.load(model, loras={path: 0.0}).defaults == {}

@@ -114,6 +114,8 @@ def test_a_file_without_an_autoencoder_is_refused(tmp_path: Path) -> None:
         ("dreams", (OPEN_CLIP,), {}, None),
         ("dreams-768", (CLIP,), {}, None),
         ("noobai-XL-Vpred-1.0", XL, {}, "v_prediction"),
+        ("sdxl_lightning_1step_x0", XL, {}, "sample"),
+        ("juggernautX0xl", XL, {}, None),
         ("anything", (*XL, "v_pred"), {}, "v_prediction"),
         ("anything", XL, {"modelspec.prediction_type": "v"}, "v_prediction"),
         ("anything-512", (OPEN_CLIP,), {"modelspec.prediction_type": "v"}, "v_prediction"),
@@ -225,6 +227,7 @@ def test_a_folder_of_an_edm_model_is_refused(tmp_path: Path) -> None:
         ("hypersd15", "ddim", 4),
         ("LCM_Dreamshaper_v7", "lcm", 4),
         ("dmd2_sdxl_4step", "lcm", 4),
+        ("realisticVisionV51_v51HyperVAE", "ddim", 4),
     ],
 )
 def test_a_few_step_model_is_known_by_its_name(name: str, scheduler: str, steps: int) -> None:
@@ -232,9 +235,37 @@ def test_a_few_step_model_is_known_by_its_name(name: str, scheduler: str, steps:
     assert distilled.defaults(name, {}, {}) == told
 
 
-@pytest.mark.parametrize("name", ["dreamshaper_8", "hyperrealism", "welcome", "20steps"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("dreamshaper_8", "hyperrealism", "welcome", "20steps"),
+        *("hyperRealism_30", "HyperRealism V3", "hyper-realistic-v4", "Hyper_Detail"),
+    ],
+)
 def test_any_other_model_has_no_such_defaults(name: str) -> None:
     assert distilled.defaults(name, {"_class_name": "DDIMScheduler"}, {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("lora", "scheduler", "steps"),
+    [
+        ("lcm-lora-sdxl", "lcm", 4),
+        ("LCM_LoRA_Weights_SD15", "lcm", 4),
+        ("sdxl_lightning_8step_lora", "euler", 8),
+        ("Hyper-SDXL-2steps-lora", "ddim", 2),
+        ("dmd2_sdxl_4step_lora_fp16", "lcm", 4),
+    ],
+)
+def test_a_few_step_lora_counts_like_a_model(lora: str, scheduler: str, steps: int) -> None:
+    told = {"scheduler": scheduler, "num_inference_steps": steps, "guidance_scale": 1.0}
+    assert distilled.defaults("dreams", {}, {}, {"style": 1.0, lora: 0.5}) == told
+    assert distilled.defaults("dreams", {}, {}, {lora: 0.0}) == {}
+    assert distilled.defaults("dreams", {}, {}, {"Lightning McQueen": 1.0}) == {}
+
+
+def test_what_was_distilled_with_guidance_keeps_it() -> None:
+    told = {"scheduler": "ddim", "num_inference_steps": 8}
+    assert distilled.defaults("dreams", {}, {}, {"Hyper-SDXL-8steps-CFG-lora": 1.0}) == told
 
 
 def test_a_consistency_model_is_known_by_its_configuration() -> None:

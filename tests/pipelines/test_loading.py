@@ -80,6 +80,18 @@ def test_a_model_of_v_is_set_up_for_it(tmp_path: Path, configs: Path) -> None:
     assert (told["prediction_type"], told["rescale_betas_zero_snr"]) == ("v_prediction", True)
 
 
+def test_what_one_step_or_512_pixels_were_distilled_for(tmp_path: Path, configs: Path) -> None:
+    def loaded(name: str) -> Bundle:
+        single_files.write(tmp_path / f"{name}.safetensors", "sdxl", configs)
+        return Bundle.of(single_file.load(tmp_path / f"{name}.safetensors", configs=configs), name)
+
+    assert loaded("sd_xl_turbo_1.0_fp16").size == 512
+    own = loaded("sdxl_lightning_1step_x0")
+    assert own.size == loaded("dreamsXL_turbo").size == 128  # as its family
+    assert own.scheduler_config["prediction_type"] == "sample"
+    assert own.defaults["num_inference_steps"] == 1
+
+
 def test_a_silent_denoiser_is_asked_what_it_predicts() -> None:
     class Denoiser:
         dtype = torch.float32

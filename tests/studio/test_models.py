@@ -227,6 +227,18 @@ def test_a_few_step_model_sets_its_own_defaults(tmp_path: Path) -> None:
     assert models(tmp_path / "plain").facts().defaults["scheduler"] == "lcm"
 
 
+def test_a_few_step_lora_sets_the_defaults(tmp_path: Path) -> None:
+    """Also over those of the model's folder, which were chosen without it."""
+    put(tmp_path, "studio.json", {"defaults": {"num_inference_steps": 30, "strength": 0.5}})
+    path = "/loras/lcm-lora-sdxl/pytorch_lora_weights.safetensors"
+    lcm = Models(str(tmp_path), "cpu", on_top=OnTop(((path, 1.0),))).facts()
+    few = {"scheduler": "lcm", "num_inference_steps": 4, "guidance_scale": 1.0}
+    assert lcm.defaults == {**few, "strength": 0.5} and lcm.live
+    assert lcm.on_top == ["lcm-lora-sdxl × 1"]
+    style = Models(str(tmp_path), "cpu", on_top=OnTop((("/loras/style.safetensors", 1.0),))).facts()
+    assert style.defaults == {"num_inference_steps": 30, "strength": 0.5} and not style.live
+
+
 def test_the_size_of_one_file_is_read_from_its_header(tmp_path: Path) -> None:
     def file(name: str, *tensors: str) -> Models:
         unet = "model.diffusion_model.input_blocks.0.0.weight"
@@ -238,6 +250,8 @@ def test_the_size_of_one_file_is_read_from_its_header(tmp_path: Path) -> None:
     assert file("b", "cond_stage_model.model.x").facts().size == 512
     assert file("v2-1_768", "cond_stage_model.model.x").facts().size == 768
     assert file("c", "conditioner.embedders.1.model.x").facts().size == 1024
+    assert file("sd_xl_turbo_1.0", "conditioner.embedders.1.model.x").facts().size == 512
+    assert file("dreamsXL_turbo", "conditioner.embedders.1.model.x").facts().size == 1024
     assert file("d", "emb_params").facts().size == 512
     assert file("c", "conditioner.embedders.1.model.x").facts().name == "c"
 
