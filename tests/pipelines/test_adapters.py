@@ -16,7 +16,11 @@ from pipelines.core import adapters, solvers
 from tests import addons, toys
 
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0"
-ENCODER = {"encoder.layers.0.self_attn.q_proj": (2, 6.0), "encoder.layers.1.mlp.fc1": (4, 1.0)}
+ENCODER = {
+    "encoder.layers.0.self_attn.q_proj": (2, 6.0),
+    "encoder.layers.0.self_attn.out_proj": (2, 1.0),
+    "encoder.layers.1.mlp.fc1": (4, 1.0),
+}
 SIZES = {  # network → layer → (rank, alpha)
     "unet": {
         f"{BLOCK}.attn1.to_q": (4, 1.0),
@@ -158,7 +162,7 @@ def test_a_dora_is_refused(mark: str, tmp_path: Path) -> None:
 # --- few steps -----------------------------------------------------------------------------------
 
 
-SPACINGS = ({}, {"timestep_spacing": "leading", "steps_offset": 1})
+SPACINGS = ({}, {"timestep_spacing": "leading"})
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
@@ -166,8 +170,7 @@ SPACINGS = ({}, {"timestep_spacing": "leading", "steps_offset": 1})
 def test_a_few_step_model_begins_at_the_last_time(
     scheduler: str, spacing: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", **spacing}
-    pipe = toys.tiny_pipeline(tmp_path, config)
+    pipe = toys.tiny_pipeline(tmp_path, {**toys.EPSILON, **spacing})
 
     def first(name: str, loras: dict[str, float]) -> float:
         bundle = Bundle.of(pipe, name, loras)
