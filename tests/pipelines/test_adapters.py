@@ -121,7 +121,7 @@ def test_alpha_may_stand_in_the_metadata(
             for side, tensor in (("A", down), ("B", up))
         }
         alphas = {f"^{prefix}{layer}": alpha for layer, (_, alpha) in SIZES[part].items()}
-        usual = alphas.pop(next(iter(alphas)))
+        usual = int(alphas.pop(next(iter(alphas))))
         config = LoraConfig(
             lora_alpha=usual, alpha_pattern=alphas, target_modules=list(factor), use_rslora=rslora
         )
