@@ -16,7 +16,7 @@ from pipelines.core import checkpoint
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 
 UNNAMED: Final = "pytorch_lora_weights"  # what diffusers calls every LoRA it saves
-METADATA: Final = "lora_adapter_metadata"  # where it writes PEFT's configuration of one
+METADATA: Final = "lora_adapter_metadata"  # where it keeps PEFT's configuration of one
 _MALFORMED = (  # what a file may end in that is not as it should be
     RuntimeError,
     ValueError,
@@ -129,9 +129,8 @@ def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
 def _scaled(header: Checkpoint) -> dict[str, Tensor]:
     """The tensors of a LoRA with B times alpha / rank, so that alpha is the rank in every layer.
 
-    That is what diffusers takes for granted where it finds no alpha. It (0.42) matches alphas that
-    differ with no layer of attention or of a text encoder, and those in the metadata of tensors
-    that it is handed with none at all.
+    That is what diffusers takes for granted where it finds no alpha. Where alphas differ, it (0.42)
+    gives attention and text encoders the commonest one; those in the metadata it does not see.
     """
     tensors = load_file(header.path)
     told = json.loads(header.metadata.get(METADATA, "{}"))
