@@ -142,7 +142,9 @@ def test_what_cannot_be_shown_ends_with_a_sentence(
 
 def _but_finished(instead: Callable[[Finished], Any]) -> Callable[[Stage, Event], Any]:
     show = Stage.show
-    return lambda stage, event: instead(event) if event == DONE else show(stage, event)
+    return lambda stage, event: (
+        instead(event) if isinstance(event, Finished) else show(stage, event)
+    )
 
 
 @pytest.mark.parametrize(
