@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
@@ -16,6 +17,8 @@ from tests.page.painter import Painter
 from tests.page.pretend import Pretend, build
 
 Open = Callable[..., Painter]
+
+WINDOW = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}}
 
 
 @contextmanager
@@ -61,22 +64,46 @@ def pretend_url(pretend: Pretend) -> Iterator[str]:
         yield f"{url}studio/"
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Any) -> Iterator[Any]:
+    """A context for the first page of each test, so that Gradio's own scripts are loaded once."""
+    context = browser.new_context(**WINDOW)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def opened(browser: Any) -> Iterator[Open]:
-    """Opens pages, each in a browser of its own; at the end none may have had a script error."""
+def opened(browser: Any, desk: Any) -> Iterator[Open]:
+    """Opens pages, each as in a browser of its own; at the end none may have had a script error."""
     painters: list[Painter] = []
+    others: list[Any] = []
 
     def open_page(
-        url: str, tab: str = "Paint", kind: type[Painter] = Painter, **context: Any
+        url: str, tab: str = "Paint", kind: type[Painter] = Painter, **settings: Any
     ) -> Painter:
-        settings = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}, **context}
-        painters.append(kind(browser.new_context(**settings).new_page(), url, tab))
+        context = desk
+        if settings or desk.pages:
+            context = browser.new_context(**{**WINDOW, **settings})
+            others.append(context)
+        painters.append(kind(context.new_page(), url, tab))
         return painters[-1]
 
     yield open_page
-    for painter in painters:
-        painter.page.context.close()
+    for page in desk.pages:
+        forget(page)
+    for context in others:
+        context.close()
     assert [error for painter in painters for error in painter.errors] == []
+
+
+def forget(page: Any) -> None:
+    """Close the page, and let its context keep nothing of it but Gradio's scripts."""
+    scheme, host, *_ = urlsplit(page.url)
+    kept = {"origin": f"{scheme}://{host}", "storageTypes": "indexeddb,local_storage"}
+    page.goto("about:blank")  # what leaving it keeps is to go as well
+    page.context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+    page.context.clear_cookies()
+    page.close()
 
 
 @pytest.fixture(scope="session")

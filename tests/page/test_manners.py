@@ -1,13 +1,14 @@
 """What the page itself promises, in a real browser, over a studio without a model."""
 
 import re
+from typing import Any
 
 import httpx
 import pytest
 
 from components.events import Stepped
 from tests.components.test_theme import AA_PART, contrast
-from tests.page.conftest import Open
+from tests.page.conftest import Open, forget
 from tests.page.painter import Painter
 from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
 
@@ -42,6 +43,20 @@ def finished(painter: Painter, pretend: Pretend, button: str = "Run") -> Job:
 def hexed(colour: str) -> str:
     """A colour as scripts of a page tell it, rgb(…), as the style sheet has it."""
     return "#" + "".join(f"{int(channel):02x}" for channel in re.findall(r"\d+", colour)[:3])
+
+
+def test_no_test_finds_what_another_one_left(desk: Any, pretend_url: str) -> None:
+    left = Painter(desk.new_page(), pretend_url)
+    left.paint()
+    left.write("a red house")
+    left.press("Light or dark")
+    left.page.context.add_cookies([{"name": "who", "value": "left", "url": pretend_url}])
+    forget(left.page)
+    found = Painter(desk.new_page(), pretend_url)
+    assert found.marks() == 0 and found.words.input_value() == ""
+    assert found.page.evaluate("localStorage.getItem('pentimento-light')") is None
+    assert desk.cookies() == []
+    forget(found.page)
 
 
 def test_only_what_streams_waits_in_gradios_queue(painter: Painter, pretend_url: str) -> None:
