@@ -54,8 +54,16 @@ def resolve(name: str, config: Config) -> tuple[str, str]:
 
 def offered(config: Config) -> list[str]:
     """The scheduler names that suit a checkpoint, "default" first."""
-    zero = bool(config.get("rescale_betas_zero_snr"))
-    return [name for name in SCHEDULERS if not (name == "heun" and zero)]
+    return [name for name in SCHEDULERS if not _misfit(name, config)]
+
+
+def _misfit(name: str, config: Config) -> str:
+    """Why a scheduler cannot run with a checkpoint, or ""."""
+    if name == "heun" and config.get("rescale_betas_zero_snr"):
+        return "ignores this model's zero terminal SNR"
+    if name == "euler_ancestral" and config.get("prediction_type") == "sample":
+        return "knows no model that predicts the picture itself"
+    return ""
 
 
 def count(steps: int, strength: float) -> int:
@@ -83,10 +91,8 @@ def make(
     name, _ = resolve(name, config)
     prediction: Prediction = config.get("prediction_type", "epsilon")
     zero_snr = bool(config.get("rescale_betas_zero_snr"))
-    if name not in offered(config):
-        raise ValueError(
-            f"{SCHEDULERS[name]} ignores this model's zero terminal SNR; choose another scheduler."
-        )
+    if why := _misfit(name, config):
+        raise ValueError(f"{SCHEDULERS[name]} {why}; choose another scheduler.")
     if zero_snr and prediction == "epsilon":
         raise ValueError(
             "A model with zero terminal SNR cannot predict epsilon; its config is wrong."

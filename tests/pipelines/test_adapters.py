@@ -3,11 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-<<<<<<< HEAD
-from typing import Any, cast
-=======
 from typing import Any
->>>>>>> fix-models
 
 import pytest
 import torch
@@ -125,18 +121,9 @@ def test_alpha_may_stand_in_the_metadata(
             for side, tensor in (("A", down), ("B", up))
         }
         alphas = {f"^{prefix}{layer}": alpha for layer, (_, alpha) in SIZES[part].items()}
-<<<<<<< HEAD
-        usual = alphas.pop(next(iter(alphas)))
-        config = LoraConfig(
-            lora_alpha=cast("int", usual),  # peft takes what is divided
-            alpha_pattern=alphas,
-            target_modules=list(factor),
-            use_rslora=rslora,
-=======
         usual = int(alphas.pop(next(iter(alphas))))
         config = LoraConfig(
             lora_alpha=usual, alpha_pattern=alphas, target_modules=list(factor), use_rslora=rslora
->>>>>>> fix-models
         )
         told[f"{part}_lora_adapter_metadata"] = config.to_dict()
     pipe.save_lora_weights(tmp_path / "style", **told)

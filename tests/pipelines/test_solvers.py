@@ -220,6 +220,7 @@ def test_steps_are_counted_as_in_diffusers(steps: int, strength: float, expected
     ("name", "config", "options", "sentence"),
     [
         ("heun", toys.V_ZERO, {}, "zero terminal SNR"),
+        ("euler_ancestral", {**toys.V, "prediction_type": "sample"}, {}, "the picture itself"),
         ("euler", toys.V, {"eta": 0.5}, "choose DDIM"),
         ("lcm", toys.V, {"steps": 60}, "at most 50 steps"),
         ("ddim", {**toys.EPSILON, "rescale_betas_zero_snr": True}, {}, "cannot predict epsilon"),
