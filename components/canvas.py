@@ -31,7 +31,7 @@ from components.theme import call
 
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
-MAX_BYTES: Final = 20 * 2**20  # of one file; the page takes no heavier picture
+MAX_BYTES: Final = 60 * 2**20  # of one file: a PNG of some 24 million pixels
 ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"

@@ -17,9 +17,9 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from components.canvas import MAX_BYTES
 from pipelines.request import MAX_WORDS_LENGTH, Choice, Picture, Range, Request, Words, hints
 
-MAX_FILE: Final = 20 * 2**20  # bytes
 MAX_PIXELS: Final = 40_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # MPO, of phones, opens as JPEG
 MAX_SEED: Final = 2**32 - 1
@@ -87,9 +87,9 @@ def _open(source: Path | bytes) -> Image.Image:
     """Read the header only, and refuse by it."""
     try:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if size > MAX_FILE:
+        if size > MAX_BYTES:
             raise ValueError(
-                f"That file has {size / 2**20:.0f} MB; {MAX_FILE // 2**20} MB is the most."
+                f"That file has {size / 2**20:.0f} MB; {MAX_BYTES // 2**20} MB is the most."
             )
         content = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:

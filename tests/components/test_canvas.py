@@ -624,7 +624,7 @@ def test_a_picture_too_heavy_to_be_sent_is_refused_when_it_comes(
     heavy.write_bytes(photo(40, 30, "PNG") + bytes(MAX_BYTES))  # behind its end: it can be read
     easel.draw((50, 50), (200, 50))
     easel.root.get_by_label("Picture file").set_input_files(heavy)
-    easel.root.get_by_text("That picture has 21 MB; 20 MB is the most.").wait_for()
+    easel.root.get_by_text("That picture has 61 MB; 60 MB is the most.").wait_for()
     seen = easel.sent()
     assert seen.picture is None and seen.strokes.shape == (256, 256, 4)
     assert seen.strokes[50, 120, 3] == 255
@@ -776,5 +776,5 @@ def test_read_refuses_what_is_empty_or_too_large(stored: Path) -> None:
     with pytest.raises(ValueError, match="empty"):
         read(message(mask=str(stored)))
     os.truncate(stored, MAX_BYTES + 1)
-    with pytest.raises(ValueError, match="larger than 20 MB"):
+    with pytest.raises(ValueError, match="larger than 60 MB"):
         read(message(mask=str(stored)))

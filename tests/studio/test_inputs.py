@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from components.canvas import MAX_BYTES
 from pipelines.request import MAX_WORDS_LENGTH
 from pipelines.sdedit import SDEdit
 from studio import inputs
@@ -174,8 +175,8 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(size: tuple[int, 
 def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "big.png"
     with path.open("wb") as file:
-        file.truncate(inputs.MAX_FILE + 1)
-    with pytest.raises(ValueError, match="20 MB is the most"):
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ValueError, match="60 MB is the most"):
         inputs.picture(path)
 
 
