@@ -102,6 +102,7 @@ def loaded(name: str, server: HubServer, cache: Path, *, offline: bool = False) 
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: Path) -> None:
     """Without checker, pickles and code, and later without a connection."""
     assert loaded(NAME, server, tmp_path) == f"loaded {NAME}"
