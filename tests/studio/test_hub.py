@@ -108,6 +108,7 @@ def loaded(
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: Path) -> None:
     """Without checker, pickles and code, and later without a connection."""
     server.models["ada/half"] = shutil.copytree(model, tmp_path / "half")
