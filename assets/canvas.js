@@ -576,10 +576,11 @@
       const width = this.width * zoom;
       const height = this.height * zoom;
       this.zoom = zoom;
-      this.x = Math.round(clamp(x, 32 - width, clientWidth - 32));
-      this.y = Math.round(clamp(y, 32 - height, clientHeight - 32));
+      this.x = clamp(x, 32 - width, clientWidth - 32);
+      this.y = clamp(y, 32 - height, clientHeight - 32);
+      const [left, top] = [Math.round(this.x), Math.round(this.y)]; // what is rounded would drift
       this.page.style.cssText =
-        `width:${width}px;height:${height}px;transform:translate(${this.x}px,${this.y}px)`;
+        `width:${width}px;height:${height}px;transform:translate(${left}px,${top}px)`;
       this.page.classList.toggle("pm-crisp", zoom * (window.devicePixelRatio || 1) >= 1);
       this.caption.textContent = `${this.width} × ${this.height} · ${Math.round(zoom * 100)} %`;
     }

@@ -416,8 +416,7 @@ def test_paint_lands_under_the_pointer_when_zoomed_and_panned(easel: Easel) -> N
     easel.page.mouse.move(*pointer)
     for _ in range(3):
         easel.page.mouse.wheel(0, -300)
-    # the pointer and the sheet lie at whole pixels, and each turn enlarges what was rounded
-    assert np.allclose(easel.at(200, 64), pointer, atol=5), "it zooms about the pointer"
+    assert np.allclose(easel.at(200, 64), pointer, atol=2), "it zooms about the pointer"
     wide = easel.sheet.evaluate("page => page.getBoundingClientRect().width")
     assert wide > 1000
     easel.page.keyboard.down(" ")

@@ -246,7 +246,7 @@ def test_messages_and_uploads_have_an_end(page: httpx.Client) -> None:
         head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: {65 * 2**20}"
         raw.sendall(f"{head}\r\n\r\n".encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
-    over = page.post("/gradio_api/upload", files={"files": ("a.png", bytes(21 * 2**20))})
+    over = page.post("/gradio_api/upload", files={"files": ("a.png", bytes(61 * 2**20))})
     assert over.status_code == 413
 
 
