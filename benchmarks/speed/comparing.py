@@ -184,6 +184,10 @@ def timed_table(bench: Bench, title: str, several: Sequence[Kinds], share: float
     )
 
 
+def counted(kinds: Kinds) -> str:
+    return f"{len(kinds)} edit{'s' * (len(kinds) > 1)}"
+
+
 def name(way: str, kinds: Kinds) -> str:
     return f"{way}, {kinds[0]}" if len(kinds) == 1 else way
 
@@ -202,7 +206,7 @@ def _times(seconds: Seconds, side: str) -> dict[str, Figure]:
 def memory_table(bench: Bench, several: Sequence[Kinds]) -> Table:
     rows: dict[str, dict[str, Figure]] = {}
     for kinds in several:
-        about = f"{len(kinds)} edit{'s' * (len(kinds) > 1)}"
+        about = counted(kinds)
         held = {way: process.held(bench, partial(_prepared, way, kinds)) for way in WAYS}
         for way, each in held.items():
             rows[f"{way}, {about}"] = {

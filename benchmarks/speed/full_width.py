@@ -87,7 +87,7 @@ def quick(bench: Bench) -> Table:
 
 
 def compared(kinds: comparing.Kinds) -> Job:
-    title = f"Comparing, {len(kinds)} edit{'s' * (len(kinds) > 1)}"
+    title = f"Comparing, {comparing.counted(kinds)}"
     return partial(comparing.timed_table, title=title, several=[kinds], share=1)
 
 

@@ -137,7 +137,7 @@ def small_mask(bench: Bench) -> Table:
     )
 
 
-def quick(bench: Bench, numbers: Sequence[int], share: float = 1) -> Table:
+def quick(bench: Bench, numbers: Sequence[int]) -> Table:
     """What a small mask saves in a picture of the model's own size, made no finer than the rest."""
     rows: dict[str, dict[str, Figure]] = {}
     for number in numbers:
@@ -150,7 +150,7 @@ def quick(bench: Bench, numbers: Sequence[int], share: float = 1) -> Table:
         }
         for side in sides.values():
             side()
-        seconds = bench.rounds(sides, f"A quick crop, {number}", share)
+        seconds = bench.rounds(sides, f"A quick crop, {number}")
         for name in sides:
             rows[name] = {
                 "an edit, s": Spread.of(seconds[name]),

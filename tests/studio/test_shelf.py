@@ -192,12 +192,17 @@ def test_a_download_that_broke_off_is_not_found(
     assert listed(tmp_path)["own"].startswith("The vae of own is not all there")
 
 
+def in_half(model: Path) -> Path:
+    """Its weights called as those in half precision are."""
+    for path in list(model.glob("*/*.safetensors")):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    return model
+
+
 def test_an_index_of_weights_that_are_not_loaded_is_passed_over(
     tmp_path: Path, toy_model: Callable[..., Path]
 ) -> None:
-    model = toy_model(tmp_path / "models" / "half")
-    for path in list(model.glob("*/*.safetensors")):
-        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    model = in_half(toy_model(tmp_path / "models" / "half"))
     index = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     shard = "diffusion_pytorch_model-00001-of-00002.safetensors"
     index.write_text(json.dumps({"weight_map": {"a": shard, "b": shard.replace("1-of", "2-of")}}))
@@ -220,9 +225,7 @@ def test_what_is_linked_is_listed_once(tmp_path: Path, toy_model: Callable[..., 
 def test_half_precision_alone_loads_and_the_checker_is_not_asked_for(
     tmp_path: Path, toy_model: Callable[..., Path]
 ) -> None:
-    model = toy_model(tmp_path / "models" / "half")
-    for path in list(model.glob("*/*.safetensors")):
-        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    model = in_half(toy_model(tmp_path / "models" / "half"))
     path = model / "model_index.json"
     checker = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
     path.write_text(json.dumps({**json.loads(path.read_text()), **checker}))
