@@ -100,6 +100,25 @@
     }
   });
 
+  // ── What is behind "More", and tabs that are opened for the first time ──────────────────────────
+
+  page.more = (element) => {
+    const button = element.querySelector("button");
+    button.addEventListener("click", () => button.setAttribute("aria-expanded", String(button.ariaExpanded !== "true")));
+  };
+
+  const PATIENCE = 1000; // ms, should Gradio no longer write the values of a tab twice
+
+  page.paper = (element, { props, watch }) => {
+    const line = element.querySelector("p");
+    const name = line.textContent = props.value;
+    if (!line.classList.contains("pt-arriving")) return;
+    const arrive = () => line.classList.remove("pt-arriving");
+    props.value = ""; // until it is written for the second time, with everything else
+    watch("value", () => props.value === name && arrive());
+    setTimeout(arrive, PATIENCE);
+  };
+
   // ── Words to click ────────────────────────────────────────────────────────────────────────────
 
   /** Write `word` where the caret stands, with the spaces it needs, as if it had been typed. */

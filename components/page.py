@@ -9,6 +9,7 @@ from components.header import header
 from components.passage import passages
 from components.picker import Choosing, picker
 from components.tab import Tab
+from components.theme import call
 
 WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
 CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
@@ -38,10 +39,26 @@ def page(
         with gr.Tabs(elem_classes="pt-tabs") as bar:
             for name, paper, build in tabs:
                 with gr.Tab(name, id=name, elem_id=f"tab-{name.lower()}"):
-                    gr.HTML(paper, html_template="<p>{{value}}</p>", elem_classes="pt-paper")
+                    _paper(paper, opened_later=bool(built))
                     built[name] = build()
         for tab in built.values():
             tab.attach(blocks)
         passages(built, bar)
     blocks.max_threads = WATCHERS
     return blocks
+
+
+def _paper(name: str, opened_later: bool) -> None:
+    """The paper's name, which also tells when the tab that it is in can be used.
+
+    Gradio 6.31 builds a tab when it is first opened, and one frame later writes the values that
+    it was built with once more, over what was typed by then. Until that has happened the tab stays
+    out of sight.
+    """
+    gr.HTML(
+        name,
+        html_template='<p class="pt-arriving"></p>' if opened_later else "<p></p>",
+        js_on_load=call("pentimentoPage.paper"),
+        elem_classes="pt-paper",
+        apply_default_css=False,
+    )

@@ -68,7 +68,6 @@ def _theme() -> gr.themes.Base:
         "block_title_text_color": ink,
         "panel_background_fill": "transparent",
         "panel_border_width": "0px",
-        "accordion_text_color": ink,
         "block_shadow": "none",
         "input_background_fill": field,
         "input_background_fill_focus": field,

@@ -17,6 +17,7 @@ from components.edits import Edits, edits
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.grid import grid
+from components.more import more
 from components.notice import aloud, notice
 from components.run import Sent, run
 from components.seed import seed
@@ -139,7 +140,7 @@ def compare(
                 label="Maps of words",
                 info="Keeps where each word looks, at each step, to lay over the pictures.",
             )
-            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+            with more(KEY):
                 rest = form(request_type, MORE, defaults)
                 chance = seed(request_type, defaults)
         with gr.Column(elem_classes="pt-get", min_width=320):

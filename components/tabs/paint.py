@@ -13,6 +13,7 @@ from components.canvas import canvas, read
 from components.events import Failed
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
+from components.more import more
 from components.notice import aloud, notice
 from components.run import Sent, run
 from components.seed import seed
@@ -117,7 +118,7 @@ def paint(
             if model.vocabulary:
                 chips(box_of(KEY), model.vocabulary)
             given |= _how_far(request_type, defaults)
-            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+            with more(KEY):
                 sweep = gr.Checkbox(
                     False,
                     label="Several strengths at once",

@@ -13,6 +13,7 @@ from components.actions import Actions, ModelFacts, Outlined
 from components.canvas import Layer, canvas, read, read_mask
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
+from components.more import more
 from components.notice import notice
 from components.run import Sent, run
 from components.seed import seed
@@ -138,7 +139,7 @@ def replace(
             if model.vocabulary:
                 chips(box_of(KEY), model.vocabulary)
             given |= _how_far(request_type, defaults)
-            with gr.Accordion("More", open=False, elem_classes="pt-more"):
+            with more(KEY):
                 rest = form(request_type, MORE, defaults)
                 gr.HTML("<p>Extend the frame, by pixels</p>", elem_classes="pt-group")
                 sides = form(request_type, SIDES, defaults, explained=False)

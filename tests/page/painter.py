@@ -100,7 +100,7 @@ class Painter:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def more(self) -> None:
-        self.room.locator(".pt-more .label-wrap").click()
+        self.room.locator(".pt-more-head button").click()
         self.room.get_by_label("Keep this seed").wait_for()
 
     def number(self, label: str, value: float) -> None:

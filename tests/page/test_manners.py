@@ -164,6 +164,32 @@ def test_a_reload_finds_the_run_and_everything_that_was_set(
     painter.until_saved(name)
 
 
+# Somebody who types the very moment there is something to type into.
+FAST = """([opens, box, value]) => new Promise((done) => {
+  const type = () => {
+    const found = document.querySelector(box);
+    if (!found?.checkVisibility({ visibilityProperty: true })) return requestAnimationFrame(type);
+    found.value = value;
+    found.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => done(document.querySelector(box).value), 1500);
+  };
+  document.querySelector(opens).click();
+  type();
+})"""
+
+
+@pytest.mark.parametrize(
+    ("opens", "box"),
+    [
+        ("#tab-paint .pt-more-head button", "#more-paint [aria-label='number input for Steps']"),
+        ("[role=tab]:nth-of-type(2)", "#tab-replace [aria-label='number input for Strength']"),
+    ],
+    ids=["More", "a tab"],
+)
+def test_what_is_typed_while_something_opens_stays(painter: Painter, opens: str, box: str) -> None:
+    assert painter.page.evaluate(FAST, [opens, box, "0.5"]) == "0.5"
+
+
 def test_a_job_that_the_studio_forgot_is_no_news(painter: Painter, pretend: Pretend) -> None:
     painter.paint()
     finished(painter, pretend)
