@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,10 +107,63 @@ def forget(page: Any) -> None:
     page.close()
 
 
+class Pace:
+    """Holds the studio's runs between two steps, so that no test has to be faster than they are."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None  # steps that may be made; None: all
+        self._changed = threading.Condition()
+
+    def hold(self, steps: int) -> None:
+        """Let runs make this many steps in all, then wait."""
+        with self._changed:
+            self._left = steps
+
+    def go_on(self) -> None:
+        with self._changed:
+            self._left = None
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Wait until one more step may be made."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._left != 0)
+            if self._left is not None:
+                self._left -= 1
+
+    def paced(self, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def steps(bundle: Any, request: Any) -> Generator[Any, None, Any]:
+            run = method(bundle, request)
+            while True:
+                self.step()
+                try:
+                    made = next(run)
+                except StopIteration as end:
+                    return end.value
+                yield made
+
+        return steps
+
+
 @pytest.fixture(scope="session")
-def studio_url(tmp_path_factory: pytest.TempPathFactory, postcard: Any) -> Iterator[str]:
+def steady() -> Pace:
+    return Pace()
+
+
+@pytest.fixture
+def pace(steady: Pace) -> Iterator[Pace]:
+    """The pace of the runs of `studio_url`; after the test they go on."""
+    yield steady
+    steady.go_on()
+
+
+@pytest.fixture(scope="session")
+def studio_url(
+    tmp_path_factory: pytest.TempPathFactory, postcard: Any, steady: Pace
+) -> Iterator[str]:
     """The studio itself, whole, on the embedded model; asks for `postcard` to skip without it."""
     from studio.app import create
+    from studio.catalog import entries
     from studio.models import Models
     from studio.settings import Settings
 
@@ -120,5 +174,6 @@ def studio_url(tmp_path_factory: pytest.TempPathFactory, postcard: Any) -> Itera
             ["--port", port, "--device", "cpu", "--data", str(data), "--no-browser"], {}
         )
         models = Models(settings.model, "cpu", "float32", load=lambda *_, **__: postcard)
-        with serving(create(settings, models), listener):
+        methods = [replace(each, method=steady.paced(each.method)) for each in entries()]
+        with serving(create(settings, models, methods), listener):
             yield settings.url

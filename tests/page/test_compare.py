@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.page.conftest import Open
+from tests.page.conftest import Open, Pace
 from tests.page.painter import Painter
 
 SOURCE = "a red house on a meadow by day"
@@ -70,7 +70,7 @@ def comparer(opened: Open, studio_url: str, browser: Any) -> Iterator[Comparer]:
     yield painter
 
 
-def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer) -> None:
+def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer, pace: Pace) -> None:
     comparer.write(SOURCE)
     comparer.reword(0, "a blue house on a meadow by day")
     assert comparer.changes(0) == ["-red", "+blue"]
@@ -78,9 +78,11 @@ def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer) -> No
     assert comparer.rows.nth(1).locator("textarea").input_value() == SOURCE, "to be changed"
     comparer.room.get_by_role("checkbox", name="Maps of words").check()
     comparer.steps(4)
+    pace.hold(2)
     comparer.run.click()
     comparer.until("running")
     comparer.stage.locator(".pt-live").nth(2).wait_for()
+    pace.go_on()
     comparer.until("done")
     comparer.stage.locator("xpath=.").and_(comparer.page.locator("[data-maps=ready]")).wait_for()
     source, blue, same = (comparer.picture(f".pt-cell >> nth={n} >> .pt-now") for n in range(3))

@@ -7,25 +7,24 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from tests.page.conftest import Open
+from tests.page.conftest import Open, Pace
 from tests.page.painter import Painter
-
-LONG = 200  # steps: long enough to do something meanwhile
 
 
 @pytest.fixture
-def painter(opened: Open, studio_url: str) -> Iterator[Painter]:
+def painter(opened: Open, studio_url: str, pace: Pace) -> Iterator[Painter]:
     painter = opened(studio_url)
     yield painter
+    pace.go_on()
     if painter.stage.get_attribute("data-phase") in ("waiting", "running"):
         painter.press("Stop")  # the next test wants the device
         painter.until("stopped", "done")
 
 
-def run_long(painter: Painter) -> None:
+def run_held(painter: Painter, pace: Pace) -> None:
+    """Begin a run that stays at its third step."""
     painter.paint()
-    painter.more()
-    painter.number("Steps", LONG)
+    pace.hold(3)
     painter.run.click()
     painter.until("running")
 
@@ -34,15 +33,12 @@ def step(painter: Painter) -> int:
     return int(painter.caption.split()[1])
 
 
-def test_strokes_become_a_picture_while_one_watches(painter: Painter) -> None:
-    painter.paint()
+def test_strokes_become_a_picture_while_one_watches(painter: Painter, pace: Pace) -> None:
     painter.write("a red house on a meadow at sunset")
-    painter.more()
-    painter.number("Steps", 60)
-    painter.run.click()
-    painter.until("running")
+    run_held(painter, pace)
     painter.until_shown("^data:image/jpeg")
     first = painter.shown.get_attribute("src")
+    pace.go_on()
     painter.page.wait_for_function(
         "first => document.querySelector('.pt-now').src !== first", arg=first
     )
@@ -51,24 +47,26 @@ def test_strokes_become_a_picture_while_one_watches(painter: Painter) -> None:
     picture = painter.picture()
     assert picture.size == (256, 256)
     assert ImageChops.difference(picture, painter.picture(".pt-before")).getbbox() is not None
-    assert 2 <= painter.room.locator(".pt-frames img").count() <= 60
+    assert 2 <= painter.room.locator(".pt-frames img").count() <= 14
 
 
-def test_stop_frees_the_device_and_keeps_the_strokes(painter: Painter) -> None:
-    run_long(painter)
+def test_stop_frees_the_device_and_keeps_the_strokes(painter: Painter, pace: Pace) -> None:
+    run_held(painter, pace)
     marks = painter.marks()
     painter.press("Stop")
+    pace.go_on()
     painter.until("stopped")
     assert painter.marks() == marks > 0
     assert painter.run.is_enabled()
+    painter.more()
     painter.number("Steps", 2)
     painter.run.click()  # it would wait for ever were the device still busy
     painter.until("done")
 
 
-def test_a_reload_finds_the_run_where_it_is_by_now(painter: Painter) -> None:
+def test_a_reload_finds_the_run_where_it_is_by_now(painter: Painter, pace: Pace) -> None:
     painter.write("a blue boat on a lake")
-    run_long(painter)
+    run_held(painter, pace)
     seen = step(painter)
     painter.reload()
     painter.until("running")
@@ -76,18 +74,21 @@ def test_a_reload_finds_the_run_where_it_is_by_now(painter: Painter) -> None:
     assert painter.words.input_value() == "a blue boat on a lake"
     assert painter.marks() > 0
     painter.press("Stop")
+    pace.go_on()
     painter.until("stopped")
 
 
-def test_who_comes_second_waits_and_sees_the_place(painter: Painter, opened: Open) -> None:
-    run_long(painter)
+def test_who_comes_second_waits_and_sees_the_place(
+    painter: Painter, opened: Open, pace: Pace
+) -> None:
+    run_held(painter, pace)
     second = opened(painter.page.url)
     second.paint()
     second.run.click()
     second.until("waiting")
     second.until_said("You are next.")
     painter.press("Stop")
-    second.until("running", "done")
+    pace.go_on()
     second.until("done")
 
 

@@ -292,9 +292,8 @@ def extended(painter: Painter, pretend: Pretend) -> None:
     """A result with 64 pixels more at its left; the toy extends nothing, so they come by hand."""
     painter.more()
     slider = painter.room.get_by_label("range slider for Left", exact=True)
-    while slider.input_value() != "64":  # what just opened may still take its first value
-        painter.number("Left", 64)
-        painter.page.wait_for_timeout(100)
+    painter.number("Left", 64)
+    painter.page.wait_for_function("side => side.value === '64'", arg=slider.element_handle())
     assert finished(painter, pretend).values["left"] == 64
     path = pretend.folder / f"job-{pretend.begun - 1}" / "0.png"
     wide = Image.new("RGB", (320, 256), "blue")
