@@ -6,6 +6,7 @@ Every refusal is a `ValueError` with one sentence for the person who gave the va
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -27,6 +28,20 @@ SCHEDULERS = {
 }
 
 MAX_WORDS_LENGTH = 2_000  # characters of a prompt
+MAX_SHOWN = 1e15  # from here on a number is too long to be read
+
+
+def readable(number: float) -> str:
+    """A number as a sentence shows it: without an exponent, to twelve digits where it has a point.
+
+    0.1 + 0.2 reads 0.3, and 2**32 - 1 reads 4294967295. `number` is below 10^15 on either side.
+    """
+    if isinstance(number, int):
+        return str(number)
+    text = f"{number:.12g}"
+    if "e" in text:  # very small, or whole and very large
+        text = f"{number:.15f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +59,25 @@ class Range:
         if not whole and not (isinstance(value, float) and math.isfinite(value)):
             raise ValueError(f"{self.label} must be a number, not {value!r:.40}.")
         if not self.low <= value <= self.high:  # before anything is printed: an int may be endless
-            found = f", not {value:g}" if -1e9 < value < 1e9 else ""
-            raise ValueError(
-                f"{self.label} must lie between {self.low:g} and {self.high:g}{found}."
-            )
+            given = readable(value) if abs(value) < MAX_SHOWN else ""
+            found = f", not {given}" if given and not self.low <= float(given) <= self.high else ""
+            ends = f"{readable(self.low)} and {readable(self.high)}"
+            raise ValueError(f"{self.label} must lie between {ends}{found}.")
         if isinstance(self.step, int) and value != int(value):
-            raise ValueError(f"{self.label} must be a whole number, not {value}.")
+            found = f", not {given}" if "." in (given := readable(value)) else ""
+            raise ValueError(f"{self.label} must be a whole number{found}.")
+
+    def parse(self, text: str) -> float:
+        """The number that `text` writes in plain digits (`12`, `-3`; `0.5` where parts count)."""
+        written = (
+            r"-?[0-9]{1,15}" if isinstance(self.step, int) else r"-?[0-9]{1,15}(\.[0-9]{1,15})?"
+        )
+        if not re.fullmatch(written, text):
+            kind = "a whole number" if isinstance(self.step, int) else "a number"
+            raise ValueError(f"{self.label} must be {kind}, not {text!r:.40}.")
+        value = int(text) if isinstance(self.step, int) else float(text)
+        self.check(value)
+        return self.clean(value)
 
     def clean(self, value: Any) -> float:
         return int(value) if isinstance(self.step, int) else float(value)

@@ -4,13 +4,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from pipelines.request import Range
 from studio.chosen import NOTHING, OnTop
 
+PORT = Range(1, 65535, 1, "The port")
 DEVICES = "auto, cpu, cuda, cuda:1, mps, …"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 POSTCARD = Path(__file__).resolve().parent.parent / "assets" / "models" / "postcard"
@@ -72,14 +74,18 @@ class Settings:
 
 def check_model(source: str) -> None:
     """ValueError, before anything heavy is imported, where the model cannot be one."""
-    path = Path(source).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(source).expanduser()
+        folder, file = path.is_dir(), path.is_file()
+    except (OSError, ValueError, RuntimeError):  # shut, too long, NUL, of no such user
+        raise ValueError(f"There is no model at {source:.200} that can be read.") from None
+    if folder:
         if not (path / "model_index.json").is_file():
             raise ValueError(
                 f"{path} is no diffusers model: it has no model_index.json. "
                 "Name another folder with --model."
             )
-    elif not path.is_file() and (path.is_absolute() or source.count("/") != 1):
+    elif not file and (path.is_absolute() or not re.fullmatch(r"[\w.-]+/[\w.-]+", source)):
         raise ValueError(f"There is no model at {path}. Name its folder with --model.")
 
 
@@ -100,6 +106,18 @@ def data_folder(platform: str, environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "pentimento"
 
 
+def number(limits: Range) -> Callable[[str], float]:
+    """A number of the command line or the environment, for `argparse` to take as a type."""
+
+    def parse(text: str) -> float:
+        try:
+            return limits.parse(text)
+        except ValueError as refusal:
+            raise argparse.ArgumentTypeError(str(refusal)) from None
+
+    return parse
+
+
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py",
@@ -113,7 +131,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", default=value, type=type, metavar=metavar, help=help)  # pyright: ignore[reportArgumentType]
 
     option("host", "127.0.0.1", metavar="NAME", help="address to listen on [127.0.0.1]")
-    option("port", "7860", type=_port, metavar="N", help="port to listen on [7860]")
+    option("port", "7860", type=number(PORT), metavar="N", help="port to listen on [7860]")
     option("name", "", type=_name, metavar="NAME", help="name of a proxy in front of it [none]")
     option(
         "model",
@@ -143,12 +161,6 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; use a number from 1 to 65535")
-    return int(text)
-
-
 def _name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a bare name, as in studio.example.org")
@@ -162,7 +174,10 @@ def _dtype(text: str) -> str:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text} names nobody who has a folder here") from None
 
 
 def _login(text: str) -> tuple[str, str]:

@@ -24,7 +24,9 @@ from benchmarks.quality.job import Job, run
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.report import Report, as_json, markdown
 from pipelines import Bundle
+from pipelines.request import Range, Request, hints
 from studio.models import DTYPES, pick_device, pick_dtype
+from studio.settings import number
 from training.critic import Critic
 
 JOBS: dict[str, Callable[[int], Job[Any]]] = {
@@ -36,6 +38,7 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
 }
 LONG = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
 FULL = {"painting": 20, "replacement": 6, "stroked": 3, "comparison": 12, "reconstruction": 1}
+CANDIDATES = Range(1, 8, 1, "The number of candidates")
 QUICK = {"painting": 2, "replacement": 3, "stroked": 1, "comparison": 2, "reconstruction": 1}
 
 
@@ -73,15 +76,22 @@ def write(report: Report, folder: Path) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    limits = {
+        name: number(each) for name, each in hints(Request).items() if isinstance(each, Range)
+    }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    number = parser.add_mutually_exclusive_group()
-    number.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
-    number.add_argument("--long", action="store_true", help="more of each, for a table to keep")
+    count = parser.add_mutually_exclusive_group()
+    count.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
+    count.add_argument("--long", action="store_true", help="more of each, for a table to keep")
     parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="[all jobs]")
-    parser.add_argument("--steps", type=int, default=20, help="num_inference_steps [20]")
-    parser.add_argument("--guidance", type=float, default=3.0, help="[3]")
-    parser.add_argument("--candidates", type=int, help="of a replacement [4; 2 if quick]")
+    parser.add_argument(
+        "--steps", type=limits["num_inference_steps"], default=20, help="num_inference_steps [20]"
+    )
+    parser.add_argument("--guidance", type=limits["guidance_scale"], default=3.0, help="[3]")
+    parser.add_argument(
+        "--candidates", type=number(CANDIDATES), help="of a replacement [4; 2 if quick]"
+    )
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto", help="[auto]")
     parser.add_argument("--device", default="auto", help="[auto]")
     parser.add_argument("--model", default=POSTCARD, help="[the postcard model]")

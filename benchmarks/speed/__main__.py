@@ -25,7 +25,10 @@ from benchmarks.speed import comparing, full_width, levers, memory, painting, re
 from benchmarks.speed.bench import Bench, Settings
 from benchmarks.speed.report import Report, Table, as_json, markdown
 from pipelines.core import solvers
+from pipelines.request import Range, hints
+from pipelines.sdedit import SDEdit
 from studio.models import DTYPES, pick_device, pick_dtype
+from studio.settings import number
 
 JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "painting": painting.measure,
@@ -36,6 +39,7 @@ JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "sd15": full_width.sd15,
     "sdxl": full_width.sdxl,
 }
+PAIRS = Range(1, 1000, 1, "The number of rounds")
 USUAL = [name for name in JOBS if name not in FULL_WIDTH]
 
 
@@ -74,16 +78,26 @@ def write(report: Report, folder: Path) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    limits = {name: number(each) for name, each in hints(SDEdit).items() if isinstance(each, Range)}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="2 rounds of 4 steps: does it run?")
     parser.add_argument(
         "--only", nargs="+", choices=JOBS, default=USUAL, help="[all but sd15, sdxl]"
     )
-    parser.add_argument("--pairs", type=int, default=15, help="rounds, of long jobs a share [15]")
-    parser.add_argument("--steps", type=int, default=20, help="network steps that run [20]")
-    parser.add_argument("--strength", type=float, default=0.7, help="of painting [0.7]")
-    parser.add_argument("--guidance", type=float, default=4.0, help="[4]")
+    parser.add_argument(
+        "--pairs", type=number(PAIRS), default=15, help="rounds, of long jobs a share [15]"
+    )
+    parser.add_argument(
+        "--steps",
+        type=limits["num_inference_steps"],
+        default=20,
+        help="network steps that run [20]",
+    )
+    parser.add_argument(
+        "--strength", type=limits["strength"], default=0.7, help="of painting [0.7]"
+    )
+    parser.add_argument("--guidance", type=limits["guidance_scale"], default=4.0, help="[4]")
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto", help="[auto]")
     parser.add_argument("--device", default="auto", help="[auto]")
     parser.add_argument("--model", default=POSTCARD, help="[the postcard model]")

@@ -17,6 +17,8 @@ from collections.abc import MutableSequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.request import MAX_SHOWN, readable
+
 MOST: Final = 10.0  # times, either way; far beyond what makes a picture
 ROUND: Final = 1.1
 SQUARE: Final = 1 / 1.1
@@ -78,7 +80,8 @@ def read(prompt: str) -> Emphasis:
             _weigh(weights, start, len(weights), factor)
     for weight in weights:
         if not -MOST <= weight <= MOST:
-            raise ValueError(f"Words count from {-MOST:g} to {MOST:g} times, not {weight:g}.")
+            found = f", not {readable(weight)}" if abs(weight) < MAX_SHOWN else ""
+            raise ValueError(f"Words count from {-MOST:g} to {MOST:g} times{found}.")
     return Emphasis("".join(letters), tuple(weights), tuple(breaks))
 
 

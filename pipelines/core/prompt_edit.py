@@ -18,7 +18,7 @@ from pipelines.core.alignment import Alignment
 from pipelines.core.attention import Control
 from pipelines.core.bundle import Bundle
 from pipelines.core.local_blend import LocalBlend
-from pipelines.request import Choice, Picture, Range, Words
+from pipelines.request import Choice, Picture, Range, Words, readable
 
 EVERY_WORD = "default_"  # in cross_replace_steps, as in the official code: all words not named
 LAYOUTS = {
@@ -81,7 +81,8 @@ def _interval(window: Any, label: str) -> tuple[float, float]:
     for each in (start, end):
         Range(0.0, 1.0, 0.05, label).check(each)
     if start > end:
-        raise ValueError(f"{label} must begin before it ends, not go from {start:g} to {end:g}.")
+        span = f"from {readable(start)} to {readable(end)}"
+        raise ValueError(f"{label} must begin before it ends, not go {span}.")
     return float(start), float(end)
 
 
@@ -140,5 +141,7 @@ def told(edit: PromptEdit, found: Alignment) -> dict[str, str]:
     if found.uneven:
         said += " The numbers of words differ, so they were aligned, not swapped one for one."
     if edit.weights:
-        said += " " + ", ".join(f"“{word}” × {c:g}" for word, c in edit.weights.items()) + "."
+        said += (
+            " " + ", ".join(f"“{word}” × {readable(c)}" for word, c in edit.weights.items()) + "."
+        )
     return {"kind": "reweight" if weighed else found.kind, "said": said}

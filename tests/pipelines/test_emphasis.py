@@ -90,5 +90,5 @@ def test_a_prompt_without_marks_is_read_as_it_stands(prompt: str) -> None:
     "prompt", ["(red:11)", "(red:-10.5)", "(" * 30 + "red", f"(red:{'9' * 400})"]
 )
 def test_words_that_count_beyond_measure_are_refused(prompt: str) -> None:
-    with pytest.raises(ValueError, match=r"^Words count from -10 to 10 times, not .*\.$"):
+    with pytest.raises(ValueError, match=r"^Words count from -10 to 10 times(, not -?[0-9.]+)?\.$"):
         emphasis.read(prompt)

@@ -79,9 +79,21 @@ def test_refused_with_a_sentence(arguments: list[str], capsys: pytest.CaptureFix
     assert "error:" in capsys.readouterr().err
 
 
-def test_environment_is_checked_as_well() -> None:
+@pytest.mark.parametrize(
+    "text", ["seven", "१२", "\N{FULLWIDTH DIGIT ONE}", "+80", "1_0", " 80", "80 ", "8e3", "80.0"]
+)
+def test_a_port_is_written_in_plain_digits(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, environment in (([f"--port={text}"], {}), ([], {"PENTIMENTO_PORT": text})):
+        with pytest.raises(SystemExit):
+            Settings.read(arguments, environment)
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert told.endswith(f"The port must be a whole number, not {text!r}.")
+
+
+def test_a_folder_of_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        Settings.read([], {"PENTIMENTO_PORT": "seven"})
+        Settings.read(["--data", "~nobody-of-this-name/x"], {})
+    assert "names nobody who has a folder here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org"])
@@ -116,6 +128,9 @@ def test_what_is_no_model_is_said_before_anything_is_loaded(tmp_path: Path) -> N
     for missing in (str(tmp_path / "nowhere"), "nowhere", "a/b/c", "../../x/y"):
         with pytest.raises(ValueError, match="There is no model at"):
             check_model(missing)
+    for odd in ("~nobody-of-this-name/x", "/" + "a" * 5000, "a\0/b"):
+        with pytest.raises(ValueError, match="There is no model at"):
+            check_model(odd)
     check_model("some/model")  # a hub id, for all that is known here
     (tmp_path / "model_index.json").write_text("{}")
     check_model(str(tmp_path))
