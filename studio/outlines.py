@@ -16,14 +16,20 @@ def lines(
     `grow` and `feather` are in pixels of the picture, and `scale` says how many of the mask's each
     of them takes: a mask on a canvas is smaller than a very large picture.
     """
-    reached = outline.grown(mask, round(grow * scale))
-    found = {"edge": _drawn(reached)}
+    plain, block = outline.plain(mask)
+    reached = outline.grown(plain, round(grow * scale / block))
+    found = {"edge": _drawn(outline.contours(reached), block, mask.size)}
     if feather > 1:
-        shown = outline.feathered(reached, round(feather * scale))
-        found["full"] = _drawn(shown.point([0] * 255 + [255]))
+        shown = outline.feathered(reached, round(feather * scale / block))
+        full = shown.point([0] * 255 + [255])
+        found["full"] = _drawn(outline.contours(full, within=True), block, mask.size)
     return found
 
 
-def _drawn(mask: Image.Image) -> list[Line]:
+def _drawn(lines: Sequence[Line], block: int, size: tuple[int, int]) -> list[Line]:
     """Through the middles of the outermost pixels."""
-    return [[(x + 0.5, y + 0.5) for x, y in line] for line in outline.contours(mask)]
+    right, bottom = size[0] - 0.5, size[1] - 0.5
+    return [
+        [(min((x + 0.5) * block, right), min((y + 0.5) * block, bottom)) for x, y in line]
+        for line in lines
+    ]

@@ -18,6 +18,8 @@ Pixels = NDArray[np.uint8]
 Distances = NDArray[np.float32]
 
 LARGE = 2_000_000  # pixels of a mask's box above which its thickness is measured in blocks
+MOST_CORNERS = 50_000  # of pixels that a shape may have before it is looked at in blocks
+MOST_POINTS = 5_000  # of the lines around a mask
 
 
 def box(mask: Image.Image) -> Box | None:
@@ -69,11 +71,65 @@ def solid(mask: Image.Image) -> Image.Image:
     return mask.convert("L").point(lambda gray: 255 if gray else 0)
 
 
-def contours(mask: Image.Image) -> list[list[tuple[int, int]]]:
-    """The closed lines around the mask and its holes, as corner points (x, y) in pixels."""
+def contours(mask: Image.Image, within: bool = False) -> list[list[tuple[float, float]]]:
+    """The closed lines around the mask and its holes, as corner points (x, y) in pixels.
+
+    There are at most MOST_POINTS of them: where the exact lines have more, they are true to a
+    pixel, and those of a mask like noise go around blocks of 2, 4, 8 … pixels a side. A block
+    counts where one of its pixels is masked, or where all are if the lines are to stay `within`.
+    """
     inside = (np.asarray(mask.convert("L")) > 0).astype(np.uint8)
-    lines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    return [[(int(x), int(y)) for x, y in line[:, 0]] for line in lines]
+    block = 1
+    while (lines := _traced(inside)) is None:
+        inside, block = _halved(inside, within), 2 * block
+    middle, right, bottom = (block - 1) / 2, mask.width - 1, mask.height - 1
+    return [
+        [(min(x * block + middle, right), min(y * block + middle, bottom)) for x, y in line]
+        for line in lines
+    ]
+
+
+def plain(mask: Image.Image) -> tuple[Image.Image, int]:
+    """A mask that costs little to grow and to feather, and how many pixels wide its own are.
+
+    That is the mask itself and 1; only one that is like noise is put into blocks, and even then
+    nothing that is masked is lost.
+    """
+    inside = (np.asarray(mask.convert("L")) > 0).astype(np.uint8)
+    block = 1
+    while _corners(inside) > MOST_CORNERS:
+        inside, block = _halved(inside, within=False), 2 * block
+    return (mask, 1) if block == 1 else (Image.fromarray(inside * np.uint8(255)), block)
+
+
+def _traced(inside: Pixels) -> list[list[list[int]]] | None:
+    """The lines around what is above 0, and around holes; None where they have too many points."""
+    if _corners(inside) > MOST_CORNERS:  # cv2 takes minutes for a checkerboard of 2048 pixels
+        return None
+    found, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    lines = list(found)
+    if sum(map(len, lines)) > MOST_POINTS:
+        lines = [cv2.approxPolyDP(line, 1.0, True) for line in lines]
+    if sum(map(len, lines)) > MOST_POINTS:
+        return None
+    return [line[:, 0].tolist() for line in lines]
+
+
+def _corners(inside: Pixels) -> int:
+    """How many corners of pixels the shape has, at least half as many as its lines have points."""
+    padded = np.pad(inside, 1)
+    a, b, c, d = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    odd = a ^ b ^ c ^ d  # one or three of four pixels
+    crossed = (a ^ b) & (a ^ c) & (b ^ d)  # two that only touch
+    return int(np.count_nonzero(odd | crossed))
+
+
+def _halved(inside: Pixels, within: bool) -> Pixels:
+    """In blocks of 2×2, which count where one of their pixels does, or `within` where all do."""
+    height, width = inside.shape
+    padded = np.pad(inside, ((0, height % 2), (0, width % 2)), mode="edge")
+    pick = np.minimum if within else np.maximum
+    return pick.reduce([padded[i::2, j::2] for i in (0, 1) for j in (0, 1)])
 
 
 def _around(mask: Image.Image, margin: int) -> Box | None:

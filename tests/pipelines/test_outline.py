@@ -1,5 +1,6 @@
 """The shape of a mask: each law against a plain count of pixels."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -131,3 +132,80 @@ def test_an_empty_mask_stays_empty() -> None:
     for still in (outline.feathered(mask, 9), outline.grown(mask, 9), outline.grown(mask, -3)):
         assert outline.box(still) is None
         assert still.size == mask.size
+
+
+def drawn(lines: list[list[tuple[float, float]]], size: tuple[int, int]) -> np.ndarray:
+    """What the lines go around, themselves included; holes are left out."""
+    seen = np.zeros(size[::-1], np.uint8)
+    rounded = [np.array(line).round().astype(np.int32) for line in lines]
+    cv2.drawContours(seen, rounded, -1, 1, cv2.FILLED)
+    return seen > 0
+
+
+def test_the_lines_of_a_plain_mask_are_exact_however_large_it_is() -> None:
+    mask = Image.new("L", (2048, 2048))
+    ImageDraw.Draw(mask).ellipse((200, 150, 1800, 1900), fill=255)
+    found, _ = cv2.findContours(
+        inside(mask).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+    )
+    assert outline.contours(mask) == [[(x, y) for x, y in line[:, 0].tolist()] for line in found]
+    assert (drawn(outline.contours(mask), mask.size) == inside(mask)).all()
+    assert outline.plain(mask) == (mask, 1)
+
+
+def test_lines_of_very_many_points_are_true_to_a_pixel() -> None:
+    mask = Image.new("L", (2048, 2048))
+    draw = ImageDraw.Draw(mask)
+    for y in range(8, 2000, 90):
+        draw.ellipse((10, y, 2030, y + 80), fill=255)
+    found, _ = cv2.findContours(
+        inside(mask).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
+    )
+    assert sum(map(len, found)) > 5_000, "or this shows nothing"
+    lines = outline.contours(mask)
+    assert len(lines) == len(found) and sum(map(len, lines)) <= 5_000
+    wrong = (drawn(lines, mask.size) != inside(mask)).astype(np.uint8)
+    edge = cv2.dilate(inside(mask).astype(np.uint8), np.ones((5, 5)))
+    edge -= cv2.erode(inside(mask).astype(np.uint8), np.ones((5, 5)))
+    assert not (wrong & (edge == 0)).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"),
+    [
+        ("checkerboard", 2048),
+        ("noise", 2048),
+        ("dots", 699),
+        ("holes", 699),
+        ("comb", 699),
+        ("lattice", 699),
+    ],
+)
+def test_no_mask_has_lines_without_end(kind: str, side: int) -> None:
+    y, x = np.mgrid[:side, :side]
+    chance = np.random.default_rng(0).random((side, side))
+    pixels = {
+        "checkerboard": (x + y) % 2 == 0,
+        "noise": chance < 0.5,
+        "dots": chance < 0.02,
+        "holes": chance > 0.02,
+        "comb": (x % 2 == 0) | (y < 4),
+        "lattice": (x % 3 > 0) & (y % 3 > 0),
+    }[kind]
+    mask = Image.fromarray((pixels * 255).astype(np.uint8))
+    lines = outline.contours(mask)
+    assert 0 < sum(map(len, lines)) <= 5_000
+    assert all(0 <= x < side and 0 <= y < side for line in lines for x, y in line)
+    near = cv2.dilate(drawn(lines, mask.size).astype(np.uint8), np.ones((65, 65)))
+    assert near[pixels].all(), "nothing that is masked is left outside by more than a block"
+    within = drawn(outline.contours(mask, within=True), mask.size)
+    assert within.mean() <= pixels.mean() + 0.02
+
+
+def test_a_mask_like_noise_loses_nothing_in_blocks() -> None:
+    pixels = np.random.default_rng(0).random((701, 900)) < 0.1
+    mask = Image.fromarray((pixels * 255).astype(np.uint8))
+    coarse, block = outline.plain(mask)
+    assert block > 1
+    large = np.asarray(coarse).repeat(block, 0).repeat(block, 1)[:701, :900]
+    assert (large[pixels] == 255).all()

@@ -1,5 +1,9 @@
 """The lines that the canvas draws are those of the mask that the method uses."""
 
+import json
+import time
+
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -45,3 +49,21 @@ def test_on_a_smaller_canvas_all_is_smaller(mask: Image.Image) -> None:
 
 def test_where_nothing_is_masked_there_is_no_line() -> None:
     assert outlines.lines(Image.new("L", (8, 8)), 4, 4) == {"edge": [], "full": []}
+
+
+@pytest.mark.parametrize(
+    ("kind", "grow", "feather"),
+    [("checkerboard", -8, 16), ("noise", 0, 0), ("noise", -8, 16), ("dots", 64, 64)],
+)
+def test_the_lines_of_a_busy_mask_are_short_and_soon_there(
+    kind: str, grow: int, feather: int
+) -> None:
+    y, x = np.mgrid[:2048, :2048]
+    chance = np.random.default_rng(0).random((2048, 2048))
+    pixels = {"checkerboard": (x + y) % 2 == 0, "noise": chance < 0.5, "dots": chance < 0.01}[kind]
+    mask = Image.fromarray((pixels * 255).astype(np.uint8))
+    begun = time.process_time()
+    lines = outlines.lines(mask, grow, feather)
+    assert time.process_time() - begun < 10, "it took minutes; half a second on a quiet machine"
+    assert lines["edge"] and len(json.dumps(lines)) <= 200_000
+    assert all(0 < c < 2048 for each in lines.values() for line in each for p in line for c in p)
