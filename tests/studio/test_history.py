@@ -7,12 +7,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studio import index as index_module
 from studio.history import History, Unsaved
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,3 +257,438 @@ def test_the_index_is_written_through(history: History) -> None:
     save(history, "one")
     with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other:
         assert other.execute("select id from edits").fetchall() == [("one",)]
+
+
+# -- what is odd is adopted or set aside
+
+
+def odd(**named: object) -> dict[str, object]:
+    return {"id": "odd", "visitor": "ada", "created": 1.0, **named}
+
+
+ODD = {
+    "deep": "[" * 100_000,
+    "a list": "[]",
+    "a text": '"odd"',
+    "nothing": "",
+    "null": "null",
+    "not UTF-8": b"\xff\xfe{",
+    "half a character": json.dumps(odd(request={"prompt": "\ud800"})),
+    "a visitor of half a character": json.dumps(odd(visitor="\udfff")),
+    "a parent that is a list": json.dumps(odd(parent=["one"])),
+    "created never": json.dumps(odd(created=None)),
+    "created NaN": json.dumps(odd(created=float("nan"))),
+    "created infinity": json.dumps(odd(created=float("inf"))),
+    "created true": json.dumps(odd(created=True)),
+    "created far too late": json.dumps(odd(created=10**400)),
+    "seeds that are a number": json.dumps(odd(seeds=7)),
+    "seconds that are words": json.dumps(odd(seconds="many")),
+    "notes that are a list": json.dumps(odd(notes=[])),
+    "a request that is a text": json.dumps(odd(request="a house")),
+    "another id": json.dumps(odd(id="../one")),
+    "no visitor": json.dumps({"id": "odd", "created": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_recipe_is_left_as_it_is(kind: str, history: History) -> None:
+    save(history, "one")
+    home, content = history.edits / "odd", ODD[kind]
+    home.mkdir()
+    (home / "request.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = everything(history.edits)
+    reopened = again(history)
+    assert [edit.id for edit in reopened.list("ada")] == ["one"]
+    assert everything(history.edits) == before
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a link", "too large"])
+def test_a_recipe_that_is_no_small_file_is_left_as_it_is(
+    kind: str, history: History, tmp_path: Path
+) -> None:
+    path = history.edits / "odd" / "request.json"
+    path.parent.mkdir()
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a link":
+        (tmp_path / "elsewhere").write_text(json.dumps(odd()))
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.write_text(json.dumps(odd(words="a" * 9 * 2**20)))
+    assert again(history).list("ada") == [] and os.path.lexists(path)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_row_is_set_aside_in_the_index_and_its_folder_adopted(
+    kind: str, history: History
+) -> None:
+    saved = save(history, "odd")
+    lost = save(history, "lost")
+    shutil.rmtree(history.edits / "lost")
+    history.close()
+    path = history.edits.parent / "index.sqlite"
+    content = ODD[kind]
+    with closing(sqlite3.connect(path)) as other, other:
+        if isinstance(content, bytes):
+            other.execute("update edits set recipe = cast(? as text)", (content,))
+        else:
+            other.execute("update edits set recipe = ?", (content,))
+    reopened = History(history.edits.parent, Ticking())
+    assert reopened.read("odd", "ada") == saved, "from its folder, which is whole"
+    assert reopened.read(lost.id, "ada") is None
+    reopened.close()
+    with closing(sqlite3.connect(path)) as other:
+        other.text_factory = bytes
+        assert other.execute("select id from set_aside order by id").fetchall() == [
+            (b"lost",), (b"odd",)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "visitor = 'mallory'",
+        "created = 'today'",
+        "id = '../odd'",
+        "id = x'ff00'",
+        "id = null",
+        "recipe = x'00'",
+        "recipe = 7",
+    ],
+)
+def test_an_odd_column_is_set_aside_too(change: str, history: History) -> None:
+    saved = save(history, "odd")
+    history.close()
+    path = history.edits.parent / "index.sqlite"
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(f"update edits set {change}")
+    reopened = History(history.edits.parent, Ticking())
+    assert reopened.read("odd", "ada") == saved and reopened.list("mallory") == []
+    reopened.close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("select count(*) from set_aside").fetchone() == (1,)
+
+
+def test_a_row_that_turns_odd_while_the_studio_runs_is_passed_over(history: History) -> None:
+    save(history, "one")
+    save(history, "two")
+    with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other, other:
+        other.execute("update edits set recipe = '{' where id = 'two'")
+    assert [edit.id for edit in history.list("ada")] == ["one"]
+    assert history.read("two", "ada") is None
+    assert history.read("\ud800", "ada") is None
+
+
+def test_odd_files_in_an_edit_are_none_of_its_pictures(history: History) -> None:
+    saved = save(history, "one")
+    home = history.edits / "one"
+    for name in ("3.txt", "x.png", "٣.png", "step-x.jpg", "step-1.txt", "view-a.txt", ".4.png"):
+        (home / name).write_bytes(b"odd")
+    (home / "5.png").mkdir()
+    (home / "view-.png").write_bytes(b"odd")
+    assert history.read("one", "ada") == saved
+
+
+def test_links_lead_nowhere_out_of_an_edit(history: History, tmp_path: Path) -> None:
+    saved = save(history, "one")
+    save(history, "two", visitor="bob")
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(b"secret")
+    home = history.edits / "one"
+    (home / "11.png").symlink_to(outside)
+    (home / "12.png").symlink_to(history.edits / "two" / "0.png")
+    (home / "13.png").symlink_to("13.png")
+    (home / "step-009.jpg").symlink_to("/etc/hostname")
+    (home / "view-a.png").symlink_to(tmp_path / "nowhere")
+    (home / "before.png").unlink()
+    (home / "before.png").symlink_to(outside)
+    found = history.read("one", "ada")
+    assert found is not None and found.before is None and found.views == {}
+    assert (found.images, found.frames) == (saved.images, saved.frames)
+    (home / "14.png").symlink_to("0.png")  # within the edit
+    assert len((history.read("one", "ada") or saved).images) == len(saved.images) + 1
+
+
+def test_a_folder_that_is_a_link_is_not_adopted(history: History, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "odd"
+    elsewhere.mkdir()
+    (elsewhere / "request.json").write_text(json.dumps(odd()))
+    (elsewhere / "0.png").write_bytes(b"secret")
+    (history.edits / "odd").symlink_to(elsewhere)
+    saved = save(history, "one")
+    (history.edits / "one").rename(tmp_path / "one")
+    (history.edits / "one").symlink_to(tmp_path / "one")
+    reopened = again(history)
+    assert reopened.read("odd", "ada") is None
+    missing = reopened.read("one", "ada")
+    assert missing is not None and missing.missing and missing.images == ()
+    (history.edits / "one").unlink()
+    (tmp_path / "one").rename(history.edits / "one")
+    assert again(reopened).read("one", "ada") == saved
+
+
+# -- faults of the place
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "mine.txt").write_text("mine")
+
+
+def of_a_newer_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("create table edits (id, soul)")
+        other.execute("pragma user_version = 7")
+
+
+def of_other_columns(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("create table edits (id text primary key, visitor, created)")
+
+
+def a_view(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("create table set_aside (id)")
+        other.execute("create view edits as select * from set_aside")
+
+
+def cut_off(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("create table edits (id text)")
+        other.executemany("insert into edits values (?)", [("x" * 3000,)] * 20)
+    os.truncate(path, 10_000)
+
+
+@pytest.mark.parametrize("spoil", [a_folder, of_a_newer_version, of_other_columns, a_view, cut_off])
+def test_an_index_that_is_none_of_ours_is_set_aside(
+    spoil: Callable[[Path], None], history: History
+) -> None:
+    saved = save(history, "one")
+    history.close()
+    path = history.edits.parent / "index.sqlite"
+    for _ in range(2):
+        for part in history.edits.parent.glob("index.sqlite*"):
+            if "damaged" not in part.name:
+                part.unlink()
+        spoil(path)
+        reopened = History(history.edits.parent, Ticking())
+        assert reopened.read("one", "ada") == saved
+        save(reopened, "later")
+        reopened.close()
+        shutil.rmtree(history.edits / "later")
+    asides = {each.name for each in history.edits.parent.glob("*damaged*")}
+    kept = {name for name in asides if not name.endswith(("-wal", "-shm"))}
+    assert len(kept) == 2, "the second one does not take the place of the first"
+
+
+@pytest.mark.parametrize("name", ["data", "data/edits"])
+def test_a_file_in_the_place_of_a_folder_is_one_sentence(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"used: a file is in its way\. Mend .*--data\.$"):
+        History(tmp_path / "data")
+    assert path.read_text() == "mine"
+
+
+def test_an_index_that_is_locked_is_one_sentence(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.close()
+    monkeypatch.setattr(index_module, "PATIENCE", 0.05)
+    with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("begin exclusive")
+        with pytest.raises(ValueError, match=r"another program has its index locked\. .*\.$"):
+            History(history.edits.parent)
+    assert not list(history.edits.parent.glob("*damaged*")), "it is whole"
+
+
+FAULTS = [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EIO]
+CALLS = ("mkdir", "open", "scandir", "fsync", "replace")
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, name: str, turn: int, code: int) -> list[int]:
+    """The `turn`-th call of a function of `os` fails; returns what counts down to it."""
+    left, original = [turn], getattr(os, name)
+
+    def call(*given: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(code, os.strerror(code), "somewhere")
+        return original(*given, **named)
+
+    monkeypatch.setattr(os, name, call)
+    return left
+
+
+@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("name", CALLS)
+def test_whatever_fails_at_the_start_is_one_sentence_and_loses_nothing(
+    name: str, code: int, history: History, tmp_path: Path
+) -> None:
+    saved = save(history, "one")
+    history.close()
+    before = everything(history.edits)
+    turn = 0
+    for turn in range(1, 20):
+        with pytest.MonkeyPatch.context() as patch:
+            left = failing(patch, name, turn, code)
+            try:
+                History(tmp_path, Ticking()).close()
+            except ValueError as refusal:
+                told = str(refusal)
+                assert "cannot be used" in told and told.endswith(".") and "Errno" not in told
+        assert everything(history.edits) == before
+        if left[0] > 0:
+            break
+    assert turn < 19
+    assert History(tmp_path, Ticking()).read("one", "ada") == saved
+
+
+class Failing(sqlite3.Connection):
+    """Its `turn`-th statement fails."""
+
+    left, message = 0, ""
+
+    def _count(self) -> None:
+        Failing.left -= 1
+        if Failing.left == 0:
+            raise sqlite3.OperationalError(Failing.message)
+
+    def execute(self, *given: Any) -> Any:
+        self._count()
+        return super().execute(*given)
+
+    def executescript(self, *given: Any) -> Any:
+        self._count()
+        return super().executescript(*given)
+
+    def executemany(self, *given: Any) -> Any:
+        self._count()
+        return super().executemany(*given)
+
+
+MESSAGES = ["database is locked", "attempt to write a readonly database", "disk I/O error"]
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_whatever_statement_fails_is_one_sentence_and_loses_nothing(
+    message: str, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = save(history, "one")
+    history.close()
+    Failing.message, connect = message, sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **n: connect(*a, factory=Failing, **n))
+    turn = 0
+    for turn in range(1, 40):
+        Failing.left = turn
+        try:
+            opened = History(tmp_path, Ticking())
+        except ValueError as refusal:
+            assert str(refusal).endswith(".") and message in str(refusal)
+            continue
+        try:
+            assert opened.read("one", "ada") == saved
+            save(opened, f"edit-{turn}")
+        except ValueError as refusal:
+            assert str(refusal).endswith(".") and message in str(refusal)
+        except Unsaved as unsaved:
+            assert message in str(unsaved)
+        opened.close()
+        if Failing.left > 0:
+            break
+    assert turn < 39
+    monkeypatch.undo()
+    assert History(tmp_path, Ticking()).read("one", "ada") == saved
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+def test_a_folder_that_goes_while_the_studio_runs_is_one_sentence(
+    history: History, tmp_path: Path
+) -> None:
+    saved = save(history, "one")
+    history.edits.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"No edit can be kept in .*: it is not there\. .*\.$"):
+        history.check_room()
+    with pytest.raises(Unsaved, match=r"cannot be written \(it is not there\)$"):
+        save(history, "two")
+    gone = history.read("one", "ada")
+    assert gone is not None and gone.images == ()
+    (tmp_path / "elsewhere").rename(history.edits)
+    history.check_room()
+    assert history.read("one", "ada") == saved
+
+
+def test_a_folder_that_turns_read_only_is_one_sentence(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_given: False)
+    with pytest.raises(ValueError, match=r"No edit can be kept in .*: it is read-only\. .*\.$"):
+        history.check_room()
+
+
+def test_an_index_that_breaks_while_the_studio_runs_is_one_sentence(history: History) -> None:
+    save(history, "one")
+    with closing(sqlite3.connect(history.edits.parent / "index.sqlite")) as other:
+        other.execute("drop table edits")
+    for ask in (history.list, lambda who: history.read("one", who)):
+        with pytest.raises(ValueError, match=r"^The history cannot be read: .*again\.$"):
+            ask("ada")
+    with pytest.raises(Unsaved):
+        save(history, "two", parent="one")
+
+
+# -- what a kill has left
+
+
+def long_ago(seconds: float) -> tuple[float, float]:
+    at = time.time() - seconds
+    return at, at
+
+
+def test_drafts_of_killed_runs_go_after_a_day(history: History, tmp_path: Path) -> None:
+    day = 24 * 3600
+    old, fresh, growing = (history.edits / f".{name}.writing" for name in ("old", "new", "grows"))
+    for draft in (old, fresh, growing):
+        draft.mkdir()
+        (draft / "0.png").write_bytes(b"half")
+        os.utime(draft / "0.png", long_ago(day + 60))
+    os.utime(old, long_ago(day + 60))
+    os.utime(growing, long_ago(day + 60))
+    os.utime(growing / "0.png")
+    other = history.edits / ".mine"
+    other.mkdir()
+    link = history.edits / ".link.writing"
+    link.symlink_to(tmp_path)
+    loose = tmp_path / ".secret.0123.writing"
+    loose.write_bytes(b"half")
+    for each in (other, loose):
+        os.utime(each, long_ago(9 * day))
+    os.utime(link, long_ago(9 * day), follow_symlinks=False)
+    save(history, "one")
+    history.sweep_drafts()
+    assert not old.exists() and not loose.exists()
+    assert fresh.exists() and growing.exists() and other.exists() and tmp_path.exists()
+    assert link.is_symlink() and history.read("one", "ada") is not None
+    os.utime(fresh, long_ago(day + 60))
+    again(history)
+    assert not fresh.exists(), "at the start as well"
+
+
+def test_a_draft_that_is_being_written_stays(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the clock has jumped."""
+    replace = os.replace
+
+    def slow(draft: Path, home: Path) -> None:
+        for each in (draft, *Path(draft).iterdir()):
+            os.utime(each, (0, 0))
+        history.sweep_drafts()
+        replace(draft, home)
+
+    monkeypatch.setattr(os, "replace", slow)
+    assert len(save(history, "one").images) == 3
