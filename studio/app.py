@@ -1,6 +1,6 @@
 """The assembly: everything is made here, once, and handed to whoever needs it."""
 
-import os
+import asyncio
 import secrets
 import shutil
 import sys
@@ -22,7 +22,7 @@ from components.canvas import MAX_BYTES
 from components.page import page
 from components.picker import Choosing
 from components.theme import CSS, HEAD, THEME
-from studio import chosen
+from studio import chosen, disk, secret
 from studio.catalog import Entry, entries
 from studio.choosing import Choice
 from studio.chosen import NOTHING
@@ -43,6 +43,7 @@ from studio.visitors import Visitors
 
 TITLE: Final = "Pentimento"
 EXPLANATION: Final = "Paint a few strokes, say what they are, and watch them become a picture."
+SWEEP_EVERY: Final = 3600.0  # seconds
 MAX_EVENTS: Final = 64  # watchers and clicks that Gradio queues; edits have a queue of their own
 
 
@@ -63,9 +64,9 @@ def create(
         folder=settings.models,
     )
     methods = entries() if methods is None else methods
+    disk.folder(settings.models, "--models", written=False)  # others may lend it
+    scratch = disk.folder(Path(get_upload_folder()) / "scratch", "--data")
     history = History(settings.data)
-    scratch = Path(get_upload_folder()) / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
     # Made only when a result has no room in the data folder.
     spare = Path(tempfile.gettempdir()) / f"pentimento-{secrets.token_hex(8)}"
     gr.set_static_paths([spare])
@@ -81,7 +82,6 @@ def create(
         lambda: prepare(models, settings, choice, pages),
         "The model is loading",
     )
-    settings.models.mkdir(parents=True, exist_ok=True)
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
     choice = Choice(models, shelf, hub, changed)
     choosing = Choosing(
@@ -111,13 +111,15 @@ def create(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         jobs.open()
+        sweeping = asyncio.create_task(_sweep(history))
         async with pages.lifetime():
             yield
+        sweeping.cancel()
         jobs.close()
         history.close()
         shutil.rmtree(spare, ignore_errors=True)
 
-    visitors = Visitors(settings, _secret(settings.data))
+    visitors = Visitors(settings, secret.read(settings.data))
     parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio reflects any origin unless its parent has exactly this class.
     parent.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["GET", "POST"])
@@ -205,11 +207,8 @@ def _found(model: str, shelf: Shelf) -> str:
     return str(shelf.find(model) or model)
 
 
-def _secret(data: Path) -> bytes:
-    """What tickets of a login are signed with; made at the first start, for this person only."""
-    path = data / "secret"
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-    return path.read_bytes()
+async def _sweep(history: History) -> None:
+    """Once an hour; the history has done it once when it was opened."""
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        await asyncio.to_thread(history.sweep_drafts)

@@ -3,14 +3,18 @@
 import json
 import logging
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from studio import disk
+
 log = logging.getLogger(__name__)
 
 FILE = "model.json"
+MOST = 2**20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,37 @@ Chosen = tuple[str, OnTop]  # a model's source, and what is on top of it
 
 
 def read(data: Path) -> Chosen | None:
-    """The model that was chosen last, and what on top of it; None where none was."""
+    """The model that was chosen last, and what on top of it; None where none was.
+
+    What cannot be read is set aside, so that the next choice does not overwrite it.
+    """
+    path = data / FILE
     try:
-        return _read(json.loads((data / FILE).read_text("utf-8")))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        log.warning("The last choice of a model cannot be read (%s)", error)
-        return None
+        if not os.path.lexists(path):
+            return None
+        if not path.is_file() or path.stat().st_size > MOST:
+            raise ValueError("it is no small file")
+        return _read(json.loads(path.read_bytes().decode("utf-8", "surrogatepass")))
+    except OSError as error:
+        log.warning("The model chosen last cannot be read: %s.", disk.reason(error))
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError):
+        kept = "left as it is"
+        try:
+            kept = f"kept as {disk.set_aside(path)}"
+        except OSError as error:
+            log.debug("%s cannot be renamed: %s", path, disk.reason(error))
+        log.warning("The model chosen last cannot be read; the file is %s.", kept)
+    return None
 
 
 def write(data: Path, source: str, on_top: OnTop = NOTHING) -> None:
+    """Keep the choice for the next start; where that cannot be, the model serves all the same."""
     told = {"model": source, "loras": dict(on_top.loras), "embeddings": on_top.embeddings}
-    try:
-        (data / FILE).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    except OSError as error:  # the model serves all the same
-        log.warning("The choice of a model cannot be kept (%s)", error)
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    try:  # a path need not be UTF-8
+        disk.replace(data / FILE, text.encode("utf-8", "surrogatepass"))
+    except OSError as error:
+        log.warning("The choice of a model cannot be kept: %s.", disk.reason(error))
 
 
 def _read(told: Any) -> Chosen:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from studio import chosen
+from studio import chosen, disk
 from studio.settings import Settings, check_model
 
 CACHE_AGE = 24 * 3600.0  # seconds
@@ -38,7 +38,8 @@ def serve(settings: Settings) -> int:
     try:
         settings = with_last_choice(settings)
         check_model(settings.model)
-        settings.data.mkdir(parents=True, exist_ok=True)
+        disk.folder(settings.data, "--data")
+        disk.folder(cache, "--data")
         sweep(cache, time.time() - CACHE_AGE)
         with listen(settings) as listener:
             return _serve(settings, listener)
@@ -46,8 +47,11 @@ def serve(settings: Settings) -> int:
         if (sentence := missing_library(error)) is None:
             raise
         print(sentence, file=sys.stderr)
-    except (ValueError, OSError) as refusal:
+    except ValueError as refusal:
         print(refusal, file=sys.stderr)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"The studio cannot start: {what}{disk.reason(error)}.", file=sys.stderr)
     return 1
 
 
@@ -86,7 +90,7 @@ def with_last_choice(settings: Settings) -> Settings:
     except ValueError as refusal:
         print(f"The model chosen last is not there. {refusal}", file=sys.stderr)
         return settings
-    there = on_top.only(lambda path: Path(path).is_file())
+    there = on_top.only(os.path.isfile)
     if gone := sorted({*on_top.files} - {*there.files}):
         names = ", ".join(gone)
         print(f"What was on top of the model is not all there: {names}.", file=sys.stderr)
@@ -95,10 +99,11 @@ def with_last_choice(settings: Settings) -> Settings:
 
 def sweep(cache: Path, before: float) -> None:
     """Delete uploads and copies of earlier days. The history keeps its own files elsewhere."""
-    for path in cache.rglob("*"):
-        with suppress(OSError):  # another studio may sweep as well
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
+    for folder, _, names in os.walk(cache):
+        for path in (Path(folder) / name for name in names):
+            with suppress(OSError):  # another studio may sweep as well
+                if path.lstat().st_mtime < before:
+                    path.unlink()
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -1,5 +1,6 @@
 """A wrong start is one sentence, and a right one ends when it is told to."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,12 +8,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studio import chosen
 from studio.chosen import OnTop
-from studio.serving import listen, missing_library, sweep, with_last_choice
+from studio.serving import listen, missing_library, serve, sweep, with_last_choice
 from studio.settings import POSTCARD, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,18 @@ def test_only_old_copies_are_swept(tmp_path: Path) -> None:
     sweep(tmp_path / "none", 0)
 
 
+def test_sweeping_follows_no_link(tmp_path: Path) -> None:
+    kept, cache = tmp_path / "photos" / "a.png", tmp_path / "cache"
+    kept.parent.mkdir()
+    kept.write_bytes(b"mine")
+    cache.mkdir()
+    os.utime(kept, (0, 0))
+    (cache / "folder").symlink_to(kept.parent)
+    (cache / "file.png").symlink_to(kept)
+    sweep(cache, 1e12)
+    assert kept.read_bytes() == b"mine" and not (cache / "file.png").is_symlink()
+
+
 def test_an_address_that_is_not_ours_is_said() -> None:
     settings = replace(Settings.read([], {}), host="192.0.2.1")
     with pytest.raises(ValueError, match="Cannot listen on http://192"):
@@ -61,6 +75,54 @@ def test_a_data_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     run = start("--data", str(tmp_path / "file" / "data"))
     assert run.returncode == 1 and run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["data", "data/cache", "data/edits", "data/models", "data/cache/scratch"]
+)
+def test_a_file_where_a_folder_should_be_is_one_sentence(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = Settings.read(["--port", str(port), "--data", str(tmp_path / "data")], {})
+    assert serve(settings) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{path} cannot be used: a file is in its way." in told
+    assert path.read_text() == "mine"
+
+
+FAULTS = [errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EIO]
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_whatever_the_disk_refuses_before_the_port_is_one_sentence(
+    code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    settings = replace(Settings.read(["--data", str(tmp_path / "data")], {}), host="192.0.2.1")
+    for name in ("mkdir", "open", "scandir", "stat", "lstat"):
+        original = getattr(os, name)
+        for turn in range(1, 30):
+            left = [turn]
+
+            def fail(*given: Any, original: Any = original, left: Any = left, **named: Any) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise OSError(code, os.strerror(code), "somewhere")
+                return original(*given, **named)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(os, name, fail)
+                assert serve(settings) == 1
+            told = capsys.readouterr().err.splitlines()[-1]
+            assert told.endswith(".") and "Errno" not in told, told
+            if left[0] > 0:
+                break
 
 
 def test_no_model_is_said_and_a_whole_start_says_where_it_is_and_ends(tmp_path: Path) -> None:
@@ -118,6 +180,10 @@ def test_the_model_chosen_last_is_served_unless_another_is_named(
     (tmp_path / "land" / "model_index.json").unlink()
     assert with_last_choice(settings).model == str(POSTCARD)
     assert capsys.readouterr().err.startswith("The model chosen last is not there.")
+    for odd in ("~nobody-of-this-name/x", "/" + "a" * 5000, "a\0/b"):
+        chosen.write(tmp_path, odd, OnTop((("/" + "a" * 5000, 1.0),)))
+        assert with_last_choice(settings) == settings
+        assert capsys.readouterr().err.startswith("The model chosen last is not there.")
     for broken in (b"\xff\xfe", b"{", b"[]", b'{"model": 7, "loras": {}, "embeddings": []}'):
         (tmp_path / chosen.FILE).write_bytes(broken)
         assert with_last_choice(settings) == settings
