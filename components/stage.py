@@ -6,7 +6,6 @@ one value, `{"phase": …}`, drawn by assets/stage.js: frames travel inside it a
 """
 
 import base64
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +20,6 @@ from components.filmstrip import Filmstrip, filmstrip
 from components.served import cached, served
 from components.theme import call, script
 from components.traffic import AT_ONCE
-
-log = logging.getLogger(__name__)
-
-UNREADABLE = "This result is not on the disk any more, or the disk is full. Run it again."
 
 Widget = Component | BlockContext  # what an event may write to
 Update = dict[Widget, Any]
@@ -51,11 +46,7 @@ class Result:
     @property
     def picture(self) -> Path:
         """A copy that the page can fetch; ValueError with a sentence where there can be none."""
-        try:
-            return cached(Path(self.path))
-        except OSError as error:
-            log.warning("A result cannot be taken up (%s)", error)
-            raise ValueError(UNREADABLE) from error
+        return cached(Path(self.path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from components.events import Failed, Finished, Stepped, Stopped, Waiting
-from components.served import cached
-from components.stage import UNREADABLE, Result, Stage, stage
+from components.served import GONE, cached
+from components.stage import Result, Stage, stage
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_everything_shown_is_among_the_outputs(plate: Stage, finished: Finished)
 def test_a_result_that_is_gone_is_a_sentence_without_its_path(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as refusal:
         _ = Result(str(tmp_path / "0.png"), 5, None).picture
-    assert str(refusal.value) == UNREADABLE
+    assert str(refusal.value) == GONE
 
 
 @pytest.mark.parametrize("place", ["cache", "spare"])
