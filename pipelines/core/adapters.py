@@ -1,7 +1,5 @@
 """What is loaded on top of a checkpoint: LoRAs and textual inversions, from `.safetensors` only."""
 
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,45 +10,32 @@ from safetensors.torch import load_file
 from tokenizers import Regex, normalizers
 from torch import Tensor
 
-from pipelines.core import checkpoint
+from pipelines.core import checkpoint, lora_alpha, lora_keys
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
+from pipelines.core.loras import merge, unapplied, width
 
-UNNAMED: Final = "pytorch_lora_weights"  # what diffusers calls every LoRA it saves
-METADATA: Final = "lora_adapter_metadata"  # where it keeps PEFT's configuration of one
-_MALFORMED = (  # what a file may end in that is not as it should be
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    re.error,
-)
-_UP = re.compile(r"[._]lora[._](up|B|linear_layer\.up)\.weight$")
+UNNAMED: Final = ("pytorch_lora_weights", lora_alpha.FILE)  # diffusers and PEFT call each so
 
 
-def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> None:
-    """Add each LoRA times its weight to the networks: W + weight * alpha / rank * B A.
+def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> dict[str, str]:
+    """Add each LoRA or LyCORIS times its weight to the networks, one after another.
 
-    Hu et al., arXiv:2106.09685, eq. 3. The networks keep their form, so nothing becomes slower.
-    Names as diffusers or kohya write them; alpha may differ between layers, and is the rank where
-    the file has none. Raises ValueError with one sentence where a file is no LoRA or one for
+    A weight W of theirs becomes W + weight * (W' - W), where W' is what the file makes of it at
+    full strength (core/lycoris.py). The networks keep their form, so nothing becomes slower. Names
+    as diffusers, kohya, PEFT and others write them; alpha may differ between layers, and is the
+    rank where the file has none. Returns a sentence, by its name, for each file that could be
+    applied only in part. Raises ValueError with one sentence where a file is no LoRA or one for
     another family.
     """
+    parts = {name: pipe.components.get(name) for name in lora_keys.NETWORKS}
+    places = lora_keys.Places({name: each for name, each in parts.items() if each is not None})
+    unused: dict[str, str] = {}
     for source, weight in loras.items():
-        path = Path(source).expanduser()
-        header = checkpoint.read(path)
+        header = checkpoint.read(Path(source).expanduser())
         check_lora(header, pipe.unet.config.cross_attention_dim)
-        try:
-            pipe.load_lora_weights(_scaled(header), adapter_name="lora")
-        except _MALFORMED as error:
-            raise ValueError(f"{path.name} could not be added to the model: {error}") from error
-        networks = list(pipe.get_list_adapters())
-        if not networks:
-            raise ValueError(f"{path.name} names no layer of this model.")
-        pipe.set_adapters("lora", float(weight))
-        pipe.fuse_lora(components=networks, adapter_names=["lora"])
-        pipe.unload_lora_weights()
+        if sentence := merge(header, places, float(weight)):
+            unused[called(header.path)] = sentence
+    return unused
 
 
 def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
@@ -89,7 +74,7 @@ def names(files: Iterable[str | Path]) -> list[str]:
 def called(file: str | Path) -> str:
     """A LoRA's or a word's name: its file without ending; its folder where that says nothing."""
     path = Path(file)
-    return checkpoint.title(path.parent) if path.stem == UNNAMED else path.stem
+    return checkpoint.title(path.parent) if path.stem in UNNAMED else path.stem
 
 
 def check_lora(header: Checkpoint, context: int | None) -> None:
@@ -101,14 +86,13 @@ def check_lora(header: Checkpoint, context: int | None) -> None:
     name = header.path.name
     if header.kind != "lora":
         raise ValueError(f"{name} is {header.called}, no LoRA.")
-    if any(re.search(r"\.(hada|lokr)_w", each) for each in header.shapes):
-        raise ValueError(f"{name} is a LyCORIS; only plain LoRAs are added.")
-    if any(re.search(r"dora_scale|lora_magnitude_vector", each) for each in header.shapes):
-        raise ValueError(f"{name} is a DoRA; only plain LoRAs are added.")
     if any(re.search(r"double_blocks|^transformer\.", each) for each in header.shapes):
         raise ValueError(f"{name} is a LoRA for another architecture; it does not fit here.")
-    if context is not None and header.context not in (None, context):
-        theirs = _family(header.context) or "another model"
+    if kind := unapplied(header):
+        raise ValueError(f"{name} is of a kind that is not applied here ({kind}).")
+    wide = width(header)
+    if context is not None and wide not in (None, context):
+        theirs = _family(wide) or "another model"
         ours = _family(context) or "of another kind"
         raise ValueError(f"{name} is a LoRA for {theirs}, but the model is {ours}.")
 
@@ -124,35 +108,6 @@ def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
     theirs = [(0, *header.shapes[vectors])[-1] for vectors in _vectors(header)]
     if widths and theirs != list(widths):
         raise ValueError(f"{name} is a word for another family of models than this one.")
-
-
-def _scaled(header: Checkpoint) -> dict[str, Tensor]:
-    """The tensors of a LoRA with B times alpha / rank, so that alpha is the rank in every layer.
-
-    That is what diffusers takes for granted where it finds no alpha. Where alphas differ, it (0.42)
-    gives attention and text encoders the commonest one; those in the metadata it does not see.
-    """
-    tensors = load_file(header.path)
-    told = json.loads(header.metadata.get(METADATA, "{}"))
-    for name, up in list(tensors.items()):
-        layer = _UP.sub("", name)
-        if layer == name:
-            continue
-        rank = up.shape[1]
-        scale = _told_scale(told, layer, rank)
-        if f"{layer}.alpha" in tensors:
-            scale = tensors.pop(f"{layer}.alpha").item() / rank
-        tensors[name] = up.float() * scale
-    return tensors
-
-
-def _told_scale(told: Mapping[str, Any], layer: str, rank: int) -> float:
-    """Alpha / rank of a layer by PEFT's configuration of its network; 1 where that is not told."""
-    network, _, path = layer.partition(".")
-    usual = told.get(f"{network}.lora_alpha", rank)
-    special = (told.get(f"{network}.alpha_pattern") or {}).items()
-    alpha = next((each for key, each in special if re.match(rf"(.*\.)?({key})$", path)), usual)
-    return alpha / (math.sqrt(rank) if told.get(f"{network}.use_rslora") else rank)
 
 
 def _family(context: int | None) -> str | None:

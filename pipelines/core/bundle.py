@@ -47,6 +47,7 @@ class Bundle:
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
         self.loras: Mapping[str, float] = {}  # what was added: name → weight
         self.words: Sequence[str] = ()  # what was taught
+        self.unused: Mapping[str, str] = {}  # LoRA → a sentence about its layers that do not fit
         self.ranker_folder: Path | None = None
         self.student_folder: Path | None = None
         self.sketcher_folder: Path | None = None
@@ -85,10 +86,10 @@ class Bundle:
         added = dict(zip(adapters.names(loras), loras.values(), strict=True))
         taught = adapters.names(embeddings)
         pipe = single_file.load(path, dtype) if path.is_file() else folder.load(path, dtype)
-        adapters.add_loras(pipe, loras)
+        unused = adapters.add_loras(pipe, loras)
         adapters.add_embeddings(pipe, embeddings)
         bundle = cls.of(pipe, name=checkpoint.title(path), loras=added)
-        bundle.words = taught
+        bundle.words, bundle.unused = taught, unused
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
         bundle.to(device)
@@ -345,6 +346,5 @@ class Bundle:
     def _ids(self, size: tuple[int, int]) -> Tensor | None:
         if not self._large:
             return None
-        width, height = size
-        ids = [height, width, 0, 0, height, width]
+        ids = [*reversed(size), 0, 0, *reversed(size)]  # the sides, what is cut off, the target
         return torch.tensor([ids], dtype=self.dtype, device=self.device)

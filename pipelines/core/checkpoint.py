@@ -27,11 +27,14 @@ _BYTES = {
     **dict.fromkeys(("U32", "I32", "F32"), 4),
     **dict.fromkeys(("U64", "I64", "F64"), 8),
 }
-_CONTEXT = re.compile(r"attn2[._](processor\.)?to_k[._](lora[._])?(A|down|lora_A|lora_down)\.")
 
 # What a file may be → how it is called, and the tensor that tells. The first that fits counts.
 _KINDS = {
-    "lora": ("a LoRA", r"lora_(A|B|up|down)\b|_lora\.(up|down)\.|\.(hada|lokr)_w"),
+    "lora": (
+        "a LoRA",
+        r"lora_(A|B|up|down)\b|[._]lora\.(up|down)\.|\.lora_linear_layer\.|\.(hada|lokr)_w"
+        r"|\.([wb]_norm|diff|diff_b|on_input|oft_blocks|[ab]1\.weight)$",
+    ),
     "embedding": ("a textual inversion", r"^(emb_params|clip_[lg]|<[^.]*>)$"),
     "controlnet": ("a ControlNet", r"^control_model\.|controlnet_cond_embedding|^input_hint_block"),
     "flux": ("a Flux checkpoint", r"(^|\.)double_blocks\.\d+\.img_attn"),
@@ -105,14 +108,6 @@ class Checkpoint:
     def zero_snr(self) -> bool:
         """Whether it was trained down to no signal at all (tensor `ztsnr`)."""
         return "ztsnr" in self.shapes
-
-    @property
-    def context(self) -> int | None:
-        """Width of the words that a LoRA's cross-attention reads; None where it has none."""
-        for name, shape in self.shapes.items():
-            if _CONTEXT.search(name) and len(shape) >= 2:
-                return shape[1]
-        return None
 
     def family(self) -> str:
         """The key of FAMILIES of a whole checkpoint; ValueError with a sentence otherwise."""

@@ -1,6 +1,8 @@
 """A LoRA adds what its file says, layer by layer; one for few steps sets the model up for them."""
 
+import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ def check(
     pipe: Any,
     held: Mapping[tuple[str, str], tuple[Tensor, Tensor]],
     scale: Callable[[int, float], float],
-    add: Callable[[], None],
+    add: Callable[[], object],
 ) -> None:
     """Every layer becomes W + 0.5 * scale(rank, alpha) * B A."""
     wanted = {}
@@ -127,7 +129,7 @@ def test_alpha_may_stand_in_the_metadata(
         )
         told[f"{part}_lora_adapter_metadata"] = config.to_dict()
     pipe.save_lora_weights(tmp_path / "style", **told)
-    path = tmp_path / "style" / f"{adapters.UNNAMED}.safetensors"
+    path = tmp_path / "style" / "pytorch_lora_weights.safetensors"
     check(
         pipe,
         held,
@@ -136,27 +138,190 @@ def test_alpha_may_stand_in_the_metadata(
     )
 
 
-@pytest.mark.parametrize("told", ["[]", "{", '{"unet.lora_alpha": "much"}'])
+ODD = ("[]", "{", '{"unet.lora_alpha": "much"}', '{"unet.alpha_pattern": [1]}', "9" * 5000)
+
+
+@pytest.mark.parametrize("told", [*ODD, "[" * 100_000])
 def test_odd_metadata_is_one_sentence(told: str, tmp_path: Path) -> None:
-    path = tmp_path / "style.safetensors"
-    name = f"unet.{BLOCK}.attn1.to_q"
-    tensors = {
-        f"{name}.lora_A.weight": torch.zeros(2, 16),
-        f"{name}.lora_B.weight": torch.ones(16, 2),
-    }
-    save_file(tensors, path, {adapters.METADATA: told})
-    with pytest.raises(ValueError, match=r"^style\.safetensors could not be added to the model: "):
+    path = one_layer(tmp_path / "style.safetensors", told)
+    with pytest.raises(ValueError, match=r"^What the metadata of style\.safetensors says .*\.$"):
         adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0})
 
 
-@pytest.mark.parametrize("mark", ["dora_scale", "lora_magnitude_vector"])
-def test_a_dora_is_refused(mark: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "pattern", ["down_blocks.(a+)+", "(" * 5000, "(?P<x>", ".*to_q", "[a-z]{1,99}{1,99}", r"to_q\d"]
+)
+def test_text_from_a_file_is_no_pattern(pattern: str, tmp_path: Path) -> None:
+    """The first takes 38 seconds as a regular expression, on a layer of 29 letters."""
     pipe = toys.tiny_pipeline(tmp_path)
-    path = addons.lora(tmp_path / "style.safetensors", pipe.unet)
-    name = f"lora_unet_{BLOCK.replace('.', '_')}_attn2_to_k.{mark}"
-    held = {**adapters.load_file(path), name: torch.ones(1, 16)}
-    with pytest.raises(ValueError, match=r"^style\.safetensors is a DoRA; only .*\.$"):
-        adapters.add_loras(pipe, {addons.saved(path, held): 1.0})
+    block = pipe.unet.down_blocks[0]
+    block.add_module("a" * 29, torch.nn.Linear(16, 16))
+    path = tmp_path / "style.safetensors"
+    layer = f"unet.down_blocks.0.{'a' * 29}"
+    tensors = {f"{layer}.lora_A.weight": torch.zeros(2, 16)}
+    tensors[f"{layer}.lora_B.weight"] = torch.ones(16, 2)
+    told = {"unet.lora_alpha": 2, "unet.alpha_pattern": {pattern: 1.0}}
+    save_file(tensors, path, {"lora_adapter_metadata": json.dumps(told)})
+    begun = time.process_time()
+    with pytest.raises(ValueError, match=r"^style\.safetensors sets alpha by patterns, .*\.$"):
+        adapters.add_loras(pipe, {path: 1.0})
+    assert time.process_time() - begun < 1
+
+
+def test_many_names_with_alphas_are_read_once(tmp_path: Path) -> None:
+    """As many as there is room for, for as many layers: time grows with the file."""
+    pipe = toys.tiny_pipeline(tmp_path)
+    layers = [
+        n for n, m in pipe.unet.named_modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)
+    ]
+    tensors = {}
+    for layer in layers:
+        weight = pipe.unet.get_submodule(layer).weight
+        tensors[f"unet.{layer}.lora_A.weight"] = torch.zeros(2, *weight.shape[1:])
+        tensors[f"unet.{layer}.lora_B.weight"] = torch.zeros(len(weight), 2)
+    told = {"unet.alpha_pattern": {f"layer{n}.to_q": 1.0 for n in range(100_000)}}
+    path = tmp_path / "style.safetensors"
+    save_file(tensors, path, {"lora_adapter_metadata": json.dumps(told)})
+    begun = time.process_time()
+    assert adapters.add_loras(pipe, {path: 1.0}) == {}
+    assert time.process_time() - begun < 4
+
+
+def one_layer(path: Path, told: str) -> Path:
+    name = f"unet.{BLOCK}.attn1.to_q"
+    tensors = {f"{name}.lora_A.weight": torch.zeros(2, 16)}
+    tensors[f"{name}.lora_B.weight"] = torch.ones(16, 2)
+    save_file(tensors, path, {"lora_adapter_metadata": told})
+    return path
+
+
+# --- all is used or named ------------------------------------------------------------------------
+
+LAYER = f"lora_unet_{BLOCK.replace('.', '_')}_attn1_to_q"
+STRANGE = "lora_unet_down_blocks_7_attentions_0_transformer_blocks_0_attn1_to_q"
+
+
+def pair(name: str, outputs: int = 16, inputs: int = 16, rank: int = 2) -> dict[str, Tensor]:
+    up, down = torch.ones(outputs, rank), torch.ones(rank, inputs)
+    return {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}
+
+
+def many(count: int) -> dict[str, Tensor]:
+    """As many layers that no model here has."""
+    names = (f"lora_unet_down_blocks_{7 + n}_attentions_0_proj_in" for n in range(count))
+    return {key: each for name in names for key, each in pair(name).items()}
+
+
+LEFT_OUT = {  # what is there beside one layer that fits → the sentence
+    "style: 12 of 13 layers are for parts that this model lacks.": many(12),
+    "style: 1 of 2 layers is for parts that this model lacks.": pair(
+        "lora_te2_text_model_encoder_layers_0_mlp_fc1", 64, 32
+    ),
+    "style: 1 of 2 layers is of a kind that is not applied here (oft_blocks).": {
+        f"lora_unet_{BLOCK.replace('.', '_')}_attn1_to_k.oft_blocks": torch.zeros(2, 8, 8),
+        f"lora_unet_{BLOCK.replace('.', '_')}_attn1_to_k.alpha": torch.tensor(1.0),
+    },
+    "style: 1 of 2 layers is of a kind that is not applied here (emb_params).": {
+        "emb_params": torch.zeros(1, 32)
+    },
+    "style: 1 of 2 layers is there twice.": pair(f"unet.{BLOCK}.attn1.to_q"),
+    "style: 1 of 2 layers is of other shapes.": pair(LAYER.replace("to_q", "to_k"), 16, 8),
+    "style: 2 of 4 layers are for parts that this model lacks, 1 of other shapes.": {
+        **many(2),
+        **pair("lora_unet_conv_in", 16, 81),
+    },
+}
+
+
+@pytest.mark.parametrize("sentence", LEFT_OUT)
+def test_what_is_not_used_is_named_with_its_count(sentence: str, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    toys.tiny_pipeline(tmp_path / "words").save_pretrained(model)
+    path = addons.saved(tmp_path / "style", {**pair(LAYER), **LEFT_OUT[sentence]})
+    plain = Bundle.load(model).unet.get_submodule(f"{BLOCK}.attn1.to_q").weight
+    bundle = Bundle.load(model, loras={path: 1.0})
+    assert bundle.unused == {"style": sentence}
+    changed = bundle.unet.get_submodule(f"{BLOCK}.attn1.to_q").weight
+    torch.testing.assert_close(changed, plain + 2)
+
+
+def test_the_longest_sentence_is_short(tmp_path: Path) -> None:
+    held = {**pair(LAYER), **many(4999)}
+    for n in range(4999):
+        held[f"lora_te_text_model_{n}.sixteen_letters_"] = torch.zeros(1)
+    held |= {**pair(f"unet.{BLOCK}.attn1.to_q"), **pair("lora_unet_conv_in", 16, 81)}
+    path = addons.saved(tmp_path / f"{'a' * 200}.safetensors", held)
+    (sentence,) = adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0}).values()
+    assert len(sentence) < 200 and sentence.endswith("1 of other shapes, 1 there twice.")
+    for name in (f"{LAYER}.lora_up.weight", f"unet.{BLOCK}.attn1.to_q.lora_up.weight"):
+        held[name] = torch.ones(3, 2)
+    addons.saved(path, held)
+    with pytest.raises(
+        ValueError, match=r"^a{31}… cannot be added: .*, 3 of other shapes\.$"
+    ) as no:
+        adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0})
+    assert len(str(no.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        pair(LAYER, 8, 16),
+        pair(LAYER, 16, 8),
+        {**pair(LAYER), f"{LAYER}.lora_up.weight": torch.ones(16, 3)},
+        {**pair(LAYER), f"{LAYER}.lora_up.weight": torch.ones(16)},
+        {**pair(LAYER), f"{LAYER}.lora_up.weight": torch.ones(())},
+        pair(LAYER, rank=0),
+        {**pair(LAYER), f"{LAYER}.alpha": torch.ones(2)},
+        {**pair(LAYER), f"{LAYER}.scalar": torch.ones(2, 2)},
+        {**pair(LAYER), f"{LAYER}.dora_scale": torch.ones(5, 1)},
+        {**pair(LAYER), f"{LAYER}.lora_mid.weight": torch.ones(3, 2)},
+        {**pair(LAYER, rank=5000), f"{LAYER}.lora_mid.weight": torch.ones(5000, 1)},
+        {f"{LAYER}.lokr_w1": torch.ones(5, 4), f"{LAYER}.lokr_w2": torch.ones(4, 4)},
+        {f"{LAYER}.lokr_w1": torch.ones(4), f"{LAYER}.lokr_w2": torch.ones(4, 4)},
+        {f"{LAYER}.lokr_w1": torch.ones(4, 4), f"{LAYER}.lokr_w2": torch.ones(())},
+        {
+            f"{LAYER}.lokr_w1_a": torch.ones(10**6, 1),
+            f"{LAYER}.lokr_w1_b": torch.ones(1, 10**6),
+            f"{LAYER}.lokr_w2": torch.ones(4, 4),
+        },
+        {f"{LAYER}.weight": torch.ones(7), f"{LAYER}.on_input": torch.tensor(1)},
+        {f"{LAYER}.weight": torch.ones(16), f"{LAYER}.on_input": torch.ones(2)},
+        {f"{LAYER}.diff": torch.ones(16)},
+        {f"{LAYER}.diff_b": torch.ones(16)},  # a query has no bias
+        {f"{LAYER}.{name}.weight": torch.ones(3, 5) for name in ("a1", "a2", "b1", "b2")},
+        {f"{LAYER}.hada_w{n}_{side}": torch.ones(1, 1) for n in (1, 2) for side in "ab"},
+    ],
+)
+def test_shapes_that_do_not_fit_change_nothing(held: dict[str, Tensor], tmp_path: Path) -> None:
+    pipe = toys.tiny_pipeline(tmp_path)
+    before = {name: each.clone() for name, each in pipe.unet.state_dict().items()}
+    path = addons.saved(tmp_path / "style.safetensors", held)
+    with pytest.raises(
+        ValueError,
+        match=r"^style\.safetensors cannot be added: 1 of 1 layer is of other shapes\.$",
+    ):
+        adapters.add_loras(pipe, {path: 1.0})
+    assert all(torch.equal(each, before[n]) for n, each in pipe.unet.state_dict().items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("part", ["lora_up.weight", "alpha"])
+def test_what_is_not_finite_is_refused(value: float, part: str, tmp_path: Path) -> None:
+    held = {**pair(LAYER), f"{LAYER}.alpha": torch.tensor(2.0)}
+    held[f"{LAYER}.{part}"] = torch.full_like(held[f"{LAYER}.{part}"], value)
+    path = addons.saved(tmp_path / "style.safetensors", held)
+    with pytest.raises(ValueError, match=r"^With style\.safetensors .* no longer finite; .*\.$"):
+        adapters.add_loras(toys.tiny_pipeline(tmp_path).to(torch.float16), {path: 1.0})
+
+
+def test_words_of_another_width_are_of_another_family(tmp_path: Path) -> None:
+    name = f"lora_unet_{BLOCK.replace('.', '_')}_attn2_to_k"
+    shapes = {"a1": (768, 2), "a2": (2, 768), "b1": (16, 2), "b2": (2, 768)}
+    factors = {f"{name}.{part}.weight": torch.ones(shape) for part, shape in shapes.items()}
+    path = addons.saved(tmp_path / "style.safetensors", {**pair(LAYER), **factors})
+    with pytest.raises(ValueError, match=r"^style\.safetensors has layers .* another family\.$"):
+        adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0})
 
 
 # --- few steps -----------------------------------------------------------------------------------
@@ -186,7 +351,7 @@ def test_a_few_step_lora_sets_the_defaults(tmp_path: Path) -> None:
     model = tmp_path / "model"
     pipe = toys.tiny_pipeline(tmp_path / "words")
     pipe.save_pretrained(model)
-    path = addons.lora(tmp_path / "lcm-lora-sdv1-5" / f"{adapters.UNNAMED}.safetensors", pipe.unet)
+    path = addons.lora(tmp_path / "lcm-lora-sdv1-5" / "pytorch_lora_weights.safetensors", pipe.unet)
     bundle = Bundle.load(model, loras={path: 1.0})
     assert bundle.loras == {"lcm-lora-sdv1-5": 1.0}
     told = {"scheduler": "lcm", "num_inference_steps": 4, "guidance_scale": 1.0}

@@ -42,7 +42,7 @@ def several(tmp_path: Path) -> Path:
         word(models / f"word-{family}.safetensors", width)
     both = {"clip_l": torch.zeros(1, 768), "clip_g": torch.zeros(1, 1280)}
     saved(models / "word-xl.safetensors", both)
-    saved(models / "silent.safetensors", {"lora_te_x.lora_down.weight": torch.zeros(1)})
+    saved(models / "silent.safetensors", {"lora_te_x.w_norm": torch.zeros(1)})
     (models / "cut.safetensors").write_bytes(bytes(20))
     (models / "notes.txt").write_text("no add-on")
     return tmp_path
@@ -82,10 +82,32 @@ def test_what_the_configuration_does_not_say_loading_will(
 
 def test_what_can_never_be_added_is_refused(tmp_path: Path) -> None:
     models = tmp_path / "models"
-    saved(models / "a.safetensors", {"lora_unet_x.hada_w1_a": torch.zeros(1)})
+    saved(models / "a.safetensors", {"lora_unet_x.oft_blocks": torch.zeros(1)})
     saved(models / "b.safetensors", {"transformer.x.lora_A.weight": torch.zeros(1)})
     told = offered(tmp_path, POSTCARD)
-    assert "LyCORIS" in told["a"] and "architecture" in told["b"]
+    assert told["a"] == "a.safetensors is of a kind that is not applied here (oft_blocks)."
+    assert "architecture" in told["b"]
+
+
+LOHA = {
+    "hada_w1_a": (320, 4),
+    "hada_w1_b": (4, 2048),
+    "hada_w2_a": (320, 4),
+    "hada_w2_b": (4, 2048),
+}
+LOKR = {"lokr_w1": (16, 32), "lokr_w2_a": (20, 4), "lokr_w2_b": (4, 64)}
+
+
+@pytest.mark.parametrize("shapes", [LOHA, LOKR, {"diff": (320, 2048)}])
+def test_a_lycoris_of_another_family_is_known_by_headers(
+    shapes: Mapping[str, tuple[int, ...]], tmp_path: Path, toy_model: Callable[..., Path]
+) -> None:
+    name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    held = {f"{name}.{part}": torch.zeros(shape) for part, shape in shapes.items()}
+    saved(tmp_path / "models" / "a.safetensors", held)
+    for width, refused in ((768, True), (2048, False)):
+        model = toy_model(tmp_path / f"any-{width}", cross_attention_dim=width)
+        assert bool(offered(tmp_path, model)["a"]) is refused
 
 
 def test_add_ons_are_no_models(several: Path) -> None:
