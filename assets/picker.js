@@ -139,7 +139,7 @@
       this.weigh();
     }
 
-    addOn({ name, words, size, source }, id) {
+    addOn({ name, words, size, source, remark }, id) {
       const weight = words ? null : el("input", {
         type: "number", min: -this.heaviest, max: this.heaviest, step: 0.05, value: this.given.get(source) ?? 1,
         "aria-label": `Weight of ${name}`, oninput: () => take(),
@@ -154,7 +154,8 @@
       if (weight) weight.disabled = !tick.checked;
       const facts = `${words ? "a word for prompts" : "LoRA"} · ${size ? bytes(size) : "not there any more"}`;
       return el("li", {},
-        tick, el("label", { for: id, title: source }, el("b", {}, name), el("span", {}, facts)),
+        tick, el("label", { for: id, title: source }, el("b", {}, name), el("span", {}, facts),
+          ...(remark ? [el("span", {}, remark)] : [])),
         ...(weight ? [el("span", { "aria-hidden": "true" }, "weight"), weight] : []));
     }
 

@@ -43,6 +43,7 @@ class AddOn:
     size: int  # bytes on the disk; 0 where it is not there any more
     source: str  # its path
     refusal: str = ""  # one sentence, where it does not fit
+    remark: str = ""  # one sentence, where only a part of it could be applied
     weight: float | None = None  # with which it is on top (1 for a word); None where it is not
 
 

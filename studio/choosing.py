@@ -71,7 +71,14 @@ class Choice:
                 for path in sorted(gone)
             ),
         ]
-        return [replace(each, weight=weights.get(each.source)) for each in listed]
+        bundle = self._models.loaded
+        unused = {} if bundle is None else bundle.unused
+        return [
+            each
+            if each.source not in weights
+            else replace(each, weight=weights[each.source], remark=unused.get(each.name, ""))
+            for each in listed
+        ]
 
     def choose(self, wanted: str) -> None:
         """Begin with a model: a path on this machine, or the id of one on the hub."""

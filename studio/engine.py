@@ -222,7 +222,8 @@ def _said(bundle: Bundle, edit: Edit, other: str) -> str:
     """What the method has to say of its run, and what there is to say of the networks."""
     spared = SPARED if bundle.spares else ""
     compiling = bundle.compiled.remark if bundle.compiled else ""
-    return " ".join(filter(None, [edit.notes.get("note", ""), other, spared, compiling]))
+    said = [edit.notes.get("note", ""), other, *bundle.unused.values(), spared, compiling]
+    return " ".join(filter(None, said))
 
 
 def is_sentence(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ class PretendBundle:
     name = "pretend"
     loras: Mapping[str, float] = MappingProxyType({"style": 0.5})
     words = ("barn",)
+    unused: Mapping[str, str] = MappingProxyType({})
     student: Any = None
     defaults: Any = None
     compiled: Any = None

@@ -1,6 +1,7 @@
 """LoRAs and words on top of the model that serves: known by headers, and what the library loads."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from components.picker import AddOn, Progress
 from pipelines import Bundle, SDEdit, drain, sdedit
@@ -199,6 +201,19 @@ def test_the_page_says_what_is_on_top(house: House) -> None:
     rows = house.rows()
     assert (rows["style"].weight, rows["barn"].weight, rows["lost"].weight) == (-0.5, 1.0, None)
     assert rows["barn"].words and not rows["style"].words
+
+
+def test_the_list_says_what_of_a_lora_is_not_used(house: House) -> None:
+    held = load_file(house.style)
+    held |= {f"lora_unet_x.lora_{side}.weight": torch.zeros(2, 2) for side in ("up", "down")}
+    saved(Path(house.style), held)
+    assert house.lay({house.style: 1.0, house.barn: 1.0}).phase == "chosen"
+    rows = house.rows()
+    assert re.fullmatch(
+        r"style\.safetensors: 1 of \d+ layers is for parts that this model lacks\.",
+        rows["style"].remark,
+    )
+    assert rows["barn"].remark == rows["lost"].remark == ""
 
 
 def test_a_failure_leaves_what_was_on_top(house: House) -> None:

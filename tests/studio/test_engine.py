@@ -259,6 +259,14 @@ def test_that_a_model_is_being_compiled_is_told(
     assert last.notes.get("note", "") == remark
 
 
+def test_what_of_a_lora_is_not_used_is_told(tmp_path: Path, history: History) -> None:
+    bundle = pretend.PretendBundle()
+    bundle.unused = {"style": "style: 1 of 2 layers is of other shapes."}
+    models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
+    last = run(Engine(models, history, [tmp_path]), pretend.steps())[-1]
+    assert isinstance(last, Finished) and last.notes["note"] == bundle.unused["style"]
+
+
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:
     run(engine, pretend.steps(1))
     list(engine.run(order(engine, pretend.steps(1), "edit-2", parent="edit-1")))
