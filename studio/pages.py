@@ -19,6 +19,7 @@ from gradio.routes import App
 
 from components.actions import ModelFacts
 from studio.edge import Message, Receive, Scope, Send
+from studio.sessions import Sessions
 
 MARK: Final = b"x-pentimento-page"  # the header in which a page says which one it is
 CHANGED: Final = "The studio serves another model now. Reload the page."
@@ -116,6 +117,7 @@ class Pages:
         head = f'<meta name="pentimento-page" content="{mark}">'
         Context().run(self._mount, facts, head)  # as nobody's handler: Gradio would make updates
         mounted: Any = self._parent.router.routes[-1]
+        mounted.app.state_holder = Sessions(mounted.app.get_blocks())
         return Built(facts, mark, mounted.app)
 
     async def _live(self, app: App) -> None:
