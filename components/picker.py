@@ -86,12 +86,16 @@ class Picker:
 
     async def pick(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         """Begin with a model, then the same."""
-        async for value in self._begun(lambda: self.choosing.choose(str(event.wanted))):
+        async for value in self._begun(
+            lambda: self.choosing.choose(str(getattr(event, "wanted", "")))
+        ):
             yield value
 
     async def lay(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         """Begin with what is to be on top, then the same."""
-        async for value in self._begun(lambda: self.choosing.lay(_weights(event.weights))):
+        async for value in self._begun(
+            lambda: self.choosing.lay(_weights(getattr(event, "weights", None)))
+        ):
             yield value
 
     async def _begun(self, begin: Callable[[], None]) -> AsyncIterator[dict[str, Any]]:

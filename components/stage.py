@@ -148,7 +148,7 @@ def staged(key: str, plate: gr.HTML, done: Done) -> Stage:
 
 async def _chosen(event: gr.EventData) -> int:  # in the order of the clicks, so not in threads
     """Which result the plate speaks of; whatever else a page may send is the first."""
-    return _index(event.index) or 0
+    return _index(getattr(event, "index", None)) or 0
 
 
 def accepted(value: object) -> int | None:

@@ -39,6 +39,8 @@ from studio.models import Models
 from studio.pages import Pages
 from studio.settings import POSTCARD, Settings
 from studio.shelf import Shelf
+from studio.tickets import Ended
+from studio.uploads import Uploads
 from studio.visitors import Visitors
 
 TITLE: Final = "Pentimento"
@@ -72,6 +74,9 @@ def create(
     gr.set_static_paths([spare])
     engine = Engine(models, history, [scratch, spare])
 
+    ended = Ended(settings.data / "ended.json")
+    visitors = Visitors(settings, secret.read(settings.data), ended=ended)
+
     async def changed() -> None:
         await pages.turn()
         jobs.serve_again()
@@ -81,6 +86,7 @@ def create(
         Limits(grace=settings.grace),
         lambda: prepare(models, settings, choice, pages),
         "The model is loading",
+        share=visitors.share,
     )
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
     choice = Choice(models, shelf, hub, changed)
@@ -119,7 +125,6 @@ def create(
         history.close()
         shutil.rmtree(spare, ignore_errors=True)
 
-    visitors = Visitors(settings, secret.read(settings.data))
     parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio reflects any origin unless its parent has exactly this class.
     parent.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["GET", "POST"])
@@ -151,8 +156,9 @@ def create(
         blocks.has_launched = True
 
     pages = Pages(parent, models.facts, mount)
-    ledger = Ledger([Path(get_upload_folder()), history.edits, spare])
-    return Edge(pages, settings, visitors, ledger)
+    ledger = Ledger([Path(get_upload_folder()), history.edits, spare], share=visitors.share)
+    uploads = Uploads(Path(get_upload_folder()), visitors.share, jobs.busy)
+    return Edge(pages, settings, visitors, ledger, uploads)
 
 
 def _page(

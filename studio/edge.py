@@ -6,107 +6,84 @@ come from the page itself or from a program, never from another site; and a sess
 works for the visitor it belongs to (see `ledger`). Pure ASGI, so that streams stay streams.
 """
 
-import html
+import asyncio
 import json
+import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any, Final
-from urllib.parse import parse_qs
+from pathlib import Path
+from typing import Any, Final, Protocol
 
+from components.canvas import MAX_BYTES
+from studio import bodies, calls
+from studio.answers import PAGES, again, answer, status_of, with_headers
+from studio.asgi import API, Asked, Message, Receive, Refused, Scope, Send
 from studio.ledger import Ledger
 from studio.settings import Settings
-from studio.visitors import Visitors
+from studio.shares import Bounds, Share, Tally
+from studio.uploads import Uploads
+from studio.visitors import Visitors, over_tls
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+log = logging.getLogger(__name__)
 
 VISITOR: Final = "pentimento.visitor"  # where the visitor's id stands in the scope
-API: Final = "/gradio_api/"
 MAX_JSON: Final = 5 * 2**20  # bytes
-MAX_UPLOAD: Final = 64 * 2**20  # bytes of one request, several files together
+MAX_UPLOAD: Final = MAX_BYTES + 4 * 2**20  # bytes of one request, several files together
+OPEN: Final = Bounds(each=96, newcomers=600, total=720)  # requests at once, streams among them
+EVENTS: Final = Bounds(each=48, newcomers=150, total=180)  # watchers of edits above all
 
-PAGES: Final = frozenset({"/", "/login", "/logout"})
 FILES: Final = frozenset({"/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
 FOLDERS: Final = ("/assets/", "/static/", "/svelte/")
 READS: Final = frozenset(
     {"queue/data", "upload_progress", "theme.css", "startup-events", "info", "app_id", "heartbeat"}
 )
 WRITES: Final = frozenset({"queue/join", "run", "cancel", "reset", "upload"})
+NAMING: Final = WRITES | {"queue/data", "upload_progress", "heartbeat"}  # where sessions matter
+MOST_NAMES: Final = 4  # sessions and events in one request; the page names two at most
 TELLING: Final = frozenset({"/", "/config", "queue/join", "queue/data", "run", "upload"})
 
-PAGE_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-FILE_POLICY: Final = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+NOTHING: Final = "There is nothing here."
+UNREADABLE_UPLOAD: Final = "That upload cannot be read."
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::\d+)?")
-HEADERS: Final = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-}
+_FORM: Final = re.compile(r"multipart/form-data\s*;.*\bboundary=", re.IGNORECASE)
+_NAME: Final = re.compile("[!-~]{1,200}")
 
 
-class Refused(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
+class Served(Protocol):
+    """What is guarded."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, as far as the guard looks at it."""
+    def check(self, route: str, message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        """ValueError with a sentence for a call that the page cannot have made.
 
-    method: str
-    path: str
-    route: str  # what the rules call it: a path, or what follows /gradio_api/
-    headers: dict[str, str]
-    query: dict[str, list[str]]
+        LookupError where it may not go past the queue.
+        """
+        ...
 
-    @classmethod
-    def of(cls, scope: Scope) -> "Asked":
-        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        path: str = scope["path"]
-        return cls(scope["method"], path, _route(path), headers, query)
-
-    @property
-    def reads(self) -> bool:
-        return self.method in ("GET", "HEAD")
-
-    @property
-    def foreign(self) -> bool:
-        """Whether another site made the browser ask. Other ports of localhost are other sites."""
-        return self.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-
-
-def _route(path: str) -> str:
-    if not path.startswith(API):
-        return path
-    parts = path[len(API) :].rstrip("/").split("/")
-    if parts[0].startswith("file="):
-        return "file="
-    if parts[0] in ("heartbeat", "run") and len(parts) == 2:
-        return parts[0]
-    return "/".join(parts)
+    def watching(self) -> Iterable[str]:
+        """The visitor of each event that is on its way."""
+        ...
 
 
 class Edge:
-    def __init__(self, app: App, settings: Settings, visitors: Visitors, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        app: Served,
+        settings: Settings,
+        visitors: Visitors,
+        ledger: Ledger,
+        uploads: Uploads,
+    ) -> None:
         self._app = app
         self._visitors = visitors
         self._ledger = ledger
+        self._uploads = uploads
+        self._open = Tally(OPEN)
+        self._taking_in = asyncio.Lock()  # what Gradio leaves lying is one upload's at a time
         self._names = host_names(settings)
         self._any_address = not settings.local
 
@@ -119,12 +96,29 @@ class Edge:
         try:
             self._check_source(asked)
             if asked.foreign:
-                return await _answer(send, 200, _again(scope), asked)
-            body, receive = await self._body(asked, receive)
-            await self._admit(scope, asked, body, receive, send)
+                return await answer(send, 200, again(scope), asked)
+            known = self._visitors.of(asked.headers)
+            if known is None and self._visitors.needs_login and asked.path != "/login":
+                if asked.path != "/" or asked.method != "GET":
+                    raise Refused(401, "Log in first.")
+                return await answer(send, 303, b"", asked, {"location": "/login"})
+            with self._opened(self._visitors.share(known or "")):
+                body, receive = await self._body(asked, receive)
+                await self._admit(scope, asked, body, receive, send)
         except Refused as refused:
-            content = json.dumps({"detail": str(refused)}).encode()
-            await _answer(send, refused.status, content, asked, kind="application/json")
+            sentence = str(refused)  # under the names that programs and the page look for it
+            content = json.dumps({"detail": sentence, "error": sentence}).encode()
+            await answer(send, refused.status, content, asked, kind="application/json")
+
+    @contextmanager
+    def _opened(self, share: Share) -> Generator[None]:
+        if not self._open.room(share):
+            raise Refused(429, "Too much of the studio is open at once. Close some pages of it.")
+        self._open.add(share)
+        try:
+            yield
+        finally:
+            self._open.add(share, -1)
 
     def _check_source(self, asked: Asked) -> None:
         host = asked.headers.get("host", "")
@@ -140,7 +134,7 @@ class Edge:
         if not asked.reads and origin not in (None, f"http://{host}", f"https://{host}"):
             raise Refused(403, "Another site asked for this.")
         if not self._is_open(asked):
-            raise Refused(404, "There is nothing here.")
+            raise Refused(404, NOTHING)
 
     def _is_us(self, host: str) -> bool:
         """Only names that no stranger's name server can point at this machine."""
@@ -166,36 +160,27 @@ class Edge:
         """The JSON of a write, and a `receive` that delivers it once more."""
         if asked.reads:
             return None, receive
-        length = asked.headers.get("content-length", "")
         if asked.route == "upload":
-            if not length.isdecimal():
-                raise Refused(411, "Say how long the upload is.")
-            if int(length) > MAX_UPLOAD:
-                raise Refused(413, f"That is more than {MAX_UPLOAD // 2**20} MB at once.")
+            self._check_upload(asked)
             return None, receive
-        content, more = b"", True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400, "The request ended too early.")
-            content += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(content) > MAX_JSON:
-                raise Refused(413, "That message is too long.")
-        first = [{"type": "http.request", "body": content, "more_body": False}]
-
-        async def again() -> Message:
-            return first.pop() if first else await receive()
-
+        content = await bodies.read(receive, MAX_JSON)
+        delivered = bodies.again(content, receive)
         if asked.route not in WRITES:
-            return None, again
+            return None, delivered
         try:
-            told = json.loads(content)
-        except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
-            raise Refused(400, "That message cannot be read.")
-        return told, again
+            return calls.parse(content), delivered
+        except ValueError as refusal:
+            raise Refused(400, str(refusal)) from None
+
+    @staticmethod
+    def _check_upload(asked: Asked) -> None:
+        length = asked.headers.get("content-length", "")
+        if not (length.isascii() and length.isdecimal() and len(length) < 16):
+            raise Refused(411, "Say how long the upload is.")
+        if int(length) > MAX_UPLOAD:
+            raise Refused(413, f"That is more than {MAX_UPLOAD // 2**20} MB at once.")
+        if not _FORM.match(asked.headers.get("content-type", "")):
+            raise Refused(400, UNREADABLE_UPLOAD)
 
     async def _admit(
         self, scope: Scope, asked: Asked, body: Any, receive: Receive, send: Send
@@ -203,28 +188,79 @@ class Edge:
         """Find out who asks, check that all that is named is theirs, and let them through."""
         sessions, events = _named(asked, body)
         visitor = self._visitors.of(asked.headers, sessions[0] if sessions else "")
-        cookie = ""
-        if visitor is None and self._visitors.needs_login:
-            if asked.path == "/" and asked.method == "GET":
-                return await _answer(send, 303, b"", asked, {"location": "/login"})
-            if asked.path != "/login":
-                raise Refused(401, "Log in first.")
-        elif visitor is None:
-            visitor, cookie = self._visitors.greet()
+        secure = over_tls(scope)
+        cookie = self._visitors.renewed(asked.headers, secure)
+        if visitor is None and not self._visitors.needs_login:
+            visitor, cookie = self._visitors.greet(secure)
         if visitor is not None:
             self._check_names(asked, body, visitor, sessions, events)
+            self._check_call(asked, body, visitor)
         telling = asked.route in TELLING
         headers = scope["headers"]
         if telling:  # what is read on the way out must not be packed
             headers = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
         extra = {"set-cookie": cookie} if cookie else {}
         sender = self._sender(send, asked, visitor if telling else None, extra)
-        await self._app({**scope, "headers": headers, VISITOR: visitor}, receive, sender)
+        scope = {**scope, "headers": headers, VISITOR: visitor}
+        if asked.route != "upload" or visitor is None:
+            return await self._app(scope, receive, sender)
+        await self._take_in(scope, asked, visitor, receive, sender)
+
+    async def _take_in(
+        self, scope: Scope, asked: Asked, visitor: str, receive: Receive, send: Send
+    ) -> None:
+        """An upload, from its first byte to its place on the disk."""
+        length = int(asked.headers["content-length"])
+        told: list[Message] = []
+        failed: set[int] = set()
+
+        async def sender(message: Message) -> None:
+            told.append(message)
+            if (status := message.get("status", 200)) >= 400:
+                failed.add(status)
+
+        with self._uploads.reserved(visitor, length):
+            with await bodies.spool(receive, length, self._uploads.folder) as file:
+                async with self._taking_in:
+                    try:
+                        await self._app(scope, bodies.replay(file, length, receive), sender)
+                    except OSError:
+                        raise
+                    except Exception as error:  # a form can be broken in ways unknown to Gradio
+                        log.warning("An upload cannot be read (%s)", error)
+                        failed.add(400)
+                    finally:
+                        self._uploads.clear()
+            said = b"".join(each.get("body", b"") for each in told)
+            if 413 in failed and said.startswith(b"File size"):  # not a head's, which is 413 too
+                raise Refused(413, f"A file may have at most {MAX_BYTES // 2**20} MB.")
+            if failed or said == b"[]":
+                raise Refused(400, UNREADABLE_UPLOAD)
+            self._uploads.stored(visitor, said)
+        for message in told:
+            await send(message)
+
+    def _check_call(self, asked: Asked, body: Any, visitor: str) -> None:
+        if body is None:
+            return
+        try:
+            self._app.check(asked.route, body, asked.headers)
+        except LookupError:
+            raise Refused(404, NOTHING) from None
+        except ValueError as refusal:
+            raise Refused(400, str(refusal)) from None
+        if asked.route == "queue/join":
+            held = Tally(EVENTS, map(self._visitors.share, self._app.watching()))
+            if not held.room(self._visitors.share(visitor)):
+                raise Refused(429, "Too many edits are watched from here. Close some pages first.")
 
     def _check_names(
         self, asked: Asked, body: Any, visitor: str, sessions: list[str], events: list[str]
     ) -> None:
-        allowed = all(self._ledger.claim(name, visitor) for name in sessions)
+        try:
+            allowed = all(self._ledger.claim(name, visitor) for name in sessions)
+        except PermissionError as refusal:
+            raise Refused(429, str(refusal)) from None
         allowed &= all(self._ledger.owns(name, visitor) for name in events)
         if asked.route == "file=":
             path = asked.path[len(API + "file=") :]
@@ -233,16 +269,25 @@ class Edge:
             allowed &= self._ledger.may_name(body, visitor)
         if not allowed:
             raise Refused(403, "That belongs to somebody else. Reload the page and try again.")
+        for path in self._ledger.named(body):
+            self._uploads.used(Path(path))
 
     def _sender(self, send: Send, asked: Asked, visitor: str | None, extra: dict[str, str]) -> Send:
         """Adds our headers, and lets the ledger read what is told to the visitor."""
         tail = b""
+        held: Message | None = None
 
         async def sender(message: Message) -> None:
-            nonlocal tail
+            nonlocal tail, held
             if message["type"] == "http.response.start":
-                message = _with_headers(message, asked, extra)
-            elif message["type"] == "http.response.body" and visitor is not None:
+                message = with_headers(message, asked, extra)
+                if asked.route in NAMING and message["status"] in (422, 500):
+                    held = message
+                    return
+            elif held is not None:
+                held, start = None, {**held, "status": status_of(held["status"], message)}
+                await send(start)
+            if message["type"] == "http.response.body" and visitor is not None:
                 text = tail + message.get("body", b"")
                 self._ledger.told(visitor, text, uploaded=asked.route == "upload")
                 tail = text[-8192:]  # a name may be cut in two
@@ -263,6 +308,8 @@ def host_names(settings: Settings) -> frozenset[str]:
 
 def _named(asked: Asked, body: Any) -> tuple[list[str], list[str]]:
     """All sessions and events that a request names, wherever and however often it does."""
+    if asked.route not in NAMING:
+        return [], []
     sessions = [*asked.query.get("session_hash", []), *asked.query.get("upload_id", [])]
     events = list(asked.query.get("event_id", []))
     if asked.route == "heartbeat":
@@ -271,41 +318,11 @@ def _named(asked: Asked, body: Any) -> tuple[list[str], list[str]]:
         told: dict[str, Any] = body
         sessions += [told["session_hash"]] if told.get("session_hash") is not None else []
         events += [told["event_id"]] if told.get("event_id") is not None else []
-    if not all(isinstance(name, str) and 0 < len(name) <= 200 for name in (*sessions, *events)):
+    names = (*sessions, *events)
+    if len(names) > MOST_NAMES or not all(_is_name(name) for name in names):
         raise Refused(400, "That message cannot be read.")
     return sessions, events
 
 
-def _with_headers(message: Message, asked: Asked, extra: dict[str, str]) -> Message:
-    policy = FILE_POLICY if asked.route == "file=" else PAGE_POLICY
-    ours = {**HEADERS, "content-security-policy": policy, **extra}
-    if asked.path in PAGES or asked.route == "file=":
-        ours["cache-control"] = "private, max-age=3600" if asked.route == "file=" else "no-store"
-    kept = [pair for pair in message.get("headers", []) if pair[0].decode().lower() not in ours]
-    added = [(name.encode(), value.encode("latin-1")) for name, value in ours.items()]
-    return {**message, "headers": [*kept, *added]}
-
-
-async def _answer(
-    send: Send,
-    status: int,
-    content: bytes,
-    asked: Asked,
-    headers: dict[str, str] | None = None,
-    kind: str = "text/html; charset=utf-8",
-) -> None:
-    start = {"type": "http.response.start", "status": status, "headers": []}
-    extra = {"content-type": kind, "content-length": str(len(content)), **(headers or {})}
-    await send(_with_headers(start, asked, extra))
-    await send({"type": "http.response.body", "body": b"" if asked.method == "HEAD" else content})
-
-
-def _again(scope: Scope) -> bytes:
-    """A page that asks for itself once more.
-
-    After a click on another site the browser keeps our strict cookie back; asked by our own page it
-    sends it, so that nobody becomes a new visitor, or has to log in again, by following a link.
-    """
-    query = scope["query_string"].decode("latin-1")
-    target = html.escape(scope["path"] + ("?" + query if query else ""), quote=True)
-    return f'<!doctype html><meta http-equiv="refresh" content="0; url={target}">'.encode("latin-1")
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from components.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
+from studio.shares import STRANGERS, Bounds, Share, Tally
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ GONE = "That edit is no longer here. Run it again."
 DROPPED = "Nobody was watching this edit any more, so its place went to the next. Run it again."
 STARTING = "Starting …"
 CLOSING = "The studio is closing. Start it again, then run this once more."
+CROWDED = (
+    "{} edits of visitors without a cookie are here already. "
+    "Open the studio in a browser that keeps cookies, or try again soon."
+)
 PEEK = 0.5  # seconds after which a watcher looks whether its place has changed
 
 
@@ -32,7 +37,8 @@ PEEK = 0.5  # seconds after which a watcher looks whether its place has changed
 class Limits:
     grace: float = 60.0  # seconds without a watcher
     per_visitor: int = 4
-    total: int = 24
+    total: int = 24  # of newcomers; that they take every place keeps nobody else out
+    kept: int = 4  # places more, for visitors who have been here before
     memory: float = 3600.0  # seconds for which a finished job can be asked about
 
 
@@ -42,6 +48,7 @@ class Job:
 
     id: str
     visitor: str
+    share: Share  # on which its place is counted
     work: Work | None  # None once it has ended: it holds pictures
     unwatched_since: float | None  # None while somebody watches
     running: bool = False
@@ -84,14 +91,16 @@ class Jobs:
         prepare: Callable[[], object] | None = None,
         preparing: str = "",
         clock: Callable[[], float] = time.monotonic,
+        share: Callable[[str], Share] = lambda visitor: Share(visitor, False),
     ) -> None:
         self._limits = limits or Limits()
+        self._share = share
         self._prepare = prepare
         self._preparing = preparing if prepare else ""
         self._refusal: str | None = None  # why no job can run
         self._clock = clock
         self._jobs: dict[str, Job] = {}  # in the order of submission
-        self._turns: dict[str, int] = {}  # visitor → number of the last job that was begun
+        self._turns: dict[str, int] = {}  # share → number of the last job that was begun
         self._begun = 0
         self._closing = False
         self._changed = threading.Condition()
@@ -117,15 +126,19 @@ class Jobs:
 
     def submit(self, job_id: str, visitor: str, work: Work) -> None:
         """Queue a job under an id that nobody can guess. ValueError where there is no room."""
+        share, limits = self._share(visitor), self._limits
+        bounds = Bounds(limits.per_visitor, limits.total, limits.total + limits.kept)
         with self._changed:
             self._tidy()
-            alive = [job for job in self._jobs.values() if job.ended_at is None]
-            mine = sum(job.visitor == visitor for job in alive)
-            if mine >= self._limits.per_visitor:
+            alive = [job.share for job in self._jobs.values() if job.ended_at is None]
+            held = Tally(bounds, alive)
+            if (mine := held.of(share)) >= bounds.each:
+                if share == STRANGERS:
+                    raise ValueError(CROWDED.format(mine))
                 raise ValueError(f"You already have {mine} edits here. Let one finish or stop it.")
-            if len(alive) >= self._limits.total:
+            if not held.room(share):
                 raise ValueError(f"The studio is full: {len(alive)} edits wait. Try again soon.")
-            job = Job(job_id, visitor, work, self._clock())
+            job = Job(job_id, visitor, share, work, self._clock())
             self._jobs[job.id] = job
             self._changed.notify_all()
 
@@ -157,6 +170,12 @@ class Jobs:
         with self._changed:
             job = self._jobs.get(job_id)
             return job is not None and job.visitor == visitor
+
+    def busy(self, share: Share) -> bool:
+        """Whether a job is on its way whose place is counted on the share."""
+        with self._changed:
+            alive = (job.share for job in self._jobs.values() if job.ended_at is None)
+            return any(each.name == share.name for each in alive)
 
     def stop(self, job_id: str, visitor: str) -> None:
         """Waiting, the job leaves at once; running, it ends before its next step."""
@@ -201,11 +220,11 @@ class Jobs:
         waiting = [j for j in self._jobs.values() if j.ended_at is None and not j.running]
         turns, begun, order = dict(self._turns), self._begun, list[Job]()
         while waiting:
-            job = min(waiting, key=lambda job: turns.get(job.visitor, -1))
+            job = min(waiting, key=lambda job: turns.get(job.share.name, -1))
             waiting.remove(job)
             order.append(job)
             begun += 1
-            turns[job.visitor] = begun
+            turns[job.share.name] = begun
         return order
 
     def _late(self, job: Job) -> bool:
@@ -271,7 +290,7 @@ class Jobs:
                     job = order[0]
                     job.running = True
                     self._begun += 1
-                    self._turns[job.visitor] = self._begun
+                    self._turns[job.share.name] = self._begun
                     self._tell_places()
                     return job
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""The page that asks for a login, and the routes behind it. A program posts the same form."""
+"""The pages that log in and out, and the routes behind them. A program posts the same forms."""
 
 import asyncio
 from typing import Final
@@ -6,9 +6,9 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from studio.visitors import Visitors
+from studio.visitors import Visitors, over_tls
 
-_PAGE: Final = """<!doctype html>
+_HEAD: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Pentimento</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
@@ -26,13 +26,21 @@ input, button { font: inherit; padding: .6rem .75rem; border-radius: 10px; color
 button { background: var(--accent); border-color: transparent; color: var(--on); font-weight: 600; }
 p { margin: 0; min-height: 1.5em; }
 </style></head><body>
-<form method="post" action="/login">
+"""
+
+_ENTER: Final = """<form method="post" action="/login">
 <h1>Pentimento</h1>
 <label>Name <input name="username" autocomplete="username" required autofocus></label>
 <label>Password
 <input name="password" type="password" autocomplete="current-password" required></label>
 <button>Log in</button>
 <p role="alert">SENTENCE</p>
+</form></body></html>"""
+
+_LEAVE: Final = """<form method="post" action="/logout">
+<h1>Pentimento</h1>
+<p>Edits that run go on, and are here when you log in again.</p>
+<button>Log out</button>
 </form></body></html>"""
 
 WRONG: Final = "That name or password is not right."
@@ -45,7 +53,7 @@ def routes(visitors: Visitors) -> APIRouter:
     async def ask() -> Response:  # pyright: ignore[reportUnusedFunction]
         if not visitors.needs_login:
             return RedirectResponse("/", 303)
-        return HTMLResponse(_PAGE.replace("SENTENCE", ""))
+        return HTMLResponse(_HEAD + _ENTER.replace("SENTENCE", ""))
 
     @router.post("/login")
     async def enter(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -56,7 +64,7 @@ def routes(visitors: Visitors) -> APIRouter:
         address = request.client.host if request.client else ""
         person = "text/html" in request.headers.get("accept", "")
         try:
-            cookie = visitors.log_in(user, password, address)
+            cookie = visitors.log_in(user, password, address, over_tls(request.scope))
         except PermissionError as refusal:
             return _refuse(429, str(refusal), person)
         if cookie is None:
@@ -67,13 +75,20 @@ def routes(visitors: Visitors) -> APIRouter:
         return answer
 
     @router.get("/logout")
-    async def leave() -> Response:  # pyright: ignore[reportUnusedFunction]
-        return RedirectResponse("/", 303, headers={"set-cookie": visitors.log_out()})
+    async def offer() -> Response:  # pyright: ignore[reportUnusedFunction]
+        if not visitors.needs_login:
+            return RedirectResponse("/", 303)
+        return HTMLResponse(_HEAD + _LEAVE)
+
+    @router.post("/logout")
+    async def leave(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        cookie = visitors.log_out(request.headers, over_tls(request.scope))
+        return RedirectResponse("/", 303, headers={"set-cookie": cookie} if cookie else {})
 
     return router
 
 
 def _refuse(status: int, sentence: str, person: bool) -> Response:
     if person:
-        return HTMLResponse(_PAGE.replace("SENTENCE", sentence), status)
+        return HTMLResponse(_HEAD + _ENTER.replace("SENTENCE", sentence), status)
     return JSONResponse({"detail": sentence}, status)

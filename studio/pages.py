@@ -8,7 +8,7 @@ than it means: it is answered 409, and offers a reload (assets/traffic.js).
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from gradio.routes import App
 
 from components.actions import ModelFacts
-from studio.edge import Message, Receive, Scope, Send
+from studio import calls
+from studio.asgi import Message, Receive, Scope, Send
 from studio.sessions import Sessions
 
 MARK: Final = b"x-pentimento-page"  # the header in which a page says which one it is
@@ -71,6 +72,19 @@ class Pages:
             await self._parent(scope, receive, send)
         finally:
             self._handling -= 1
+
+    def check(self, route: str, message: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        """ValueError with a sentence for a call that the page of now cannot have made.
+
+        LookupError where it may not go past the queue. What a former page asks is answered later.
+        """
+        if headers.get(MARK.decode(), self._built.mark) == self._built.mark:
+            calls.check(self._built.app.get_blocks(), route, message)
+
+    def watching(self) -> list[str]:
+        """The visitor of each event that is on its way."""
+        queue = self._built.app.get_blocks()._queue  # pyright: ignore[reportPrivateUsage]
+        return [str(event.username) for event in queue.event_ids_to_events.values()]
 
     @asynccontextmanager
     async def lifetime(self) -> AsyncGenerator[None]:

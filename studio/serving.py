@@ -18,9 +18,11 @@ from pathlib import Path
 from studio import chosen, disk
 from studio.settings import Settings, check_model
 
+CONNECTIONS = 900  # at once; a process may often have 1,024 files open, and needs some itself
 CACHE_AGE = 24 * 3600.0  # seconds
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "100",  # which it sums up after each event
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -60,6 +62,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
     from studio import inputs
     from studio.app import create
+    from studio.connections import Connection
 
     app = create(settings)
     inputs.restrict_pillow()
@@ -72,6 +75,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Connection,
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=2,  # streams would stay open for ever
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises it once more after it has closed all

@@ -35,6 +35,7 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
 
     from studio.app import create
     from studio.catalog import entries
+    from studio.connections import Connection
     from studio.settings import Settings
     from tests.studio import pretend
 
@@ -51,6 +52,7 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
             create(settings, pretend.models(data), toys),
             log_level="error",
             access_log=False,
+            http=Connection,
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)

@@ -32,8 +32,10 @@ def given(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def join(client: httpx.Client, image: object, session: str) -> httpx.Response:
-    data = [image, "a house", "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1]  # as /paint has them
+def join(
+    client: httpx.Client, image: object, session: str, words: str = "a house"
+) -> httpx.Response:
+    data = [image, words, "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1]  # as /paint has them
     body = {"data": data, "fn_index": number(str(client.base_url)), "session_hash": session}
     return client.post("/gradio_api/queue/join", json=body)
 

@@ -13,7 +13,7 @@ import pytest
 from gradio.routes import App
 
 from components.tabs import compare
-from studio.edge import FILE_POLICY, HEADERS, PAGE_POLICY
+from studio.answers import FILE_POLICY, HEADERS, PAGE_POLICY
 from tests.studio.conftest import Live
 from tests.studio.requests import greet, number, picture, upload
 
@@ -190,6 +190,16 @@ def test_every_answer_carries_the_headers(page: httpx.Client, tmp_path: Path) ->
 
 
 # -- how much, and what shape
+
+
+def test_names_are_claimed_where_they_are_used_and_few_at_a_time(page: httpx.Client) -> None:
+    many = "&".join(f"session_hash=flood-{n}" for n in range(2000))
+    for path in ("/", "/config", "/robots.txt", "/gradio_api/info"):
+        assert page.get(f"{path}?{many}").status_code == 200
+    for path in ("/gradio_api/queue/data", "/gradio_api/heartbeat/x"):
+        assert page.get(f"{path}?{many}").status_code == 400
+    with page.stream("GET", "/gradio_api/heartbeat/flood-7") as beat:
+        assert beat.status_code == 200, "nobody has taken it"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from components.events import Event, Failed, Stepped, Stopped, Waiting
 from studio.jobs import BROKEN, CLOSING, GONE, Jobs, Limits
+from studio.shares import STRANGERS, Share
 from tests.studio.queue import DONE, PATIENCE, Clock, Toy, all_of, ended, opened, present, until
 
 
@@ -76,6 +77,46 @@ def test_one_visitor_cannot_take_all_places() -> None:
         ended(jobs, "3")
         jobs.submit("8", "ada", Toy(free=True))
         assert ended(jobs, "8") == DONE
+
+
+def test_newcomers_leave_places_for_those_who_were_here_before() -> None:
+    def share(visitor: str) -> Share:
+        return STRANGERS if visitor.startswith("s") else Share(visitor, visitor == "ada")
+
+    with opened(Limits(per_visitor=4, total=24, kept=4), share=share) as jobs:
+        gate = Toy(1)
+        jobs.submit("0", "s", gate)
+        for n in range(1, 4):
+            jobs.submit(f"s{n}", f"s{n}", Toy(free=True))
+        with pytest.raises(ValueError, match="4 edits of visitors without a cookie"):
+            jobs.submit("s4", "s4", Toy())
+        for n in range(20):  # a new cookie for each
+            jobs.submit(f"new {n}", f"new {n}", Toy(free=True))
+        with pytest.raises(ValueError, match="The studio is full: 24 edits"):
+            jobs.submit("new", "new", Toy())
+        for n in range(4):
+            jobs.submit(f"ada {n}", "ada", Toy(free=True))
+        with pytest.raises(ValueError, match="You already have 4"):
+            jobs.submit("ada", "ada", Toy())
+        assert jobs.busy(STRANGERS) and jobs.busy(Share("ada", False))
+        assert not jobs.busy(Share("bob", False))
+        gate.let()
+        assert ended(jobs, "ada 3") == DONE
+
+
+def test_visitors_without_a_cookie_take_one_turn_in_a_round() -> None:
+    def share(visitor: str) -> Share:
+        return STRANGERS if visitor.startswith("s") else Share(visitor, False)
+
+    with opened(share=share) as jobs:
+        gate = Toy(1)
+        jobs.submit("0", "ada", gate)
+        assert gate.begun.wait(PATIENCE)
+        for name in ("s1", "s2", "s3", "bob"):
+            jobs.submit(name, name, Toy(free=True))
+        assert present(jobs, "bob", "bob") == Waiting(2)
+        gate.let()
+        assert ended(jobs, "s3", "s3") == DONE
 
 
 def test_stop_acts_before_the_next_step() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from studio import ledger as module
-from studio.ledger import Ledger
+from studio.ledger import MEMORY, Ledger
+from studio.shares import STRANGERS, Bounds, Share
 
 
 class Clock:
@@ -113,21 +114,82 @@ def test_words_are_no_files(root: Path, text: str) -> None:
     assert Ledger([root]).may_name({"data": [text]}, "bob")
 
 
-def test_names_are_forgotten_by_age_not_by_number(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def by_name(visitor: str) -> Share:
+    """Those whose names begin with an s are strangers; ada has been here for long."""
+    return STRANGERS if visitor.startswith("s") else Share(visitor, visitor == "ada")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SESSIONS", Bounds(each=10, newcomers=20, total=25))
+    monkeypatch.setattr(module, "GRANTS", Bounds(each=10, newcomers=20, total=25))
+
+
+def refused(ledger: Ledger, name: str, visitor: str) -> bool:
+    try:
+        return not ledger.claim(name, visitor)
+    except PermissionError as refusal:
+        assert str(refusal).endswith(".")
+        return True
+
+
+@pytest.mark.usefixtures("small")
+def test_a_flood_of_sessions_fills_a_share_and_frees_nobodys_name(root: Path) -> None:
     clock = Clock()
-    monkeypatch.setattr(module, "CAPACITY", 10)
-    ledger = Ledger([root], clock)
+    ledger = Ledger([root], clock, by_name)
     assert ledger.claim("victim", "ada")
-    for n in range(30):
-        ledger.claim(f"flood {n}", "mallory")
-    assert not ledger.claim("victim", "mallory"), "a flood must not free anybody's name"
-    assert not ledger.claim("another", "bob"), "full"
-    ledger.told("bob", json.dumps({"path": str(root / "a.png")}).encode())
-    assert not ledger.may_read(str(root / "a.png"), "bob")
-    clock.now += module.MEMORY - 1
+    assert sum(not refused(ledger, f"a {n}", "mallory") for n in range(99)) == 10
+    assert sum(not refused(ledger, f"b {n}", f"s{n}") for n in range(99)) == 10, "one share"
+    assert refused(ledger, "c", "bob"), "newcomers have taken what newcomers may take"
+    assert sum(not refused(ledger, f"d {n}", "ada") for n in range(99)) == 4, "the rest is hers"
+    assert refused(ledger, "victim", "mallory"), "a flood must not free anybody's name"
+    clock.now += MEMORY - 1
     assert ledger.claim("victim", "ada"), "in use"
     clock.now += 62
     assert ledger.claim("another", "bob"), "the flood has aged"
-    assert not ledger.claim("victim", "mallory"), "what is used stays"
+    assert refused(ledger, "victim", "mallory"), "what is used stays"
+
+
+def test_who_floods_keeps_nobody_new_out(root: Path) -> None:
+    ledger = Ledger([root], Clock(), by_name)
+    for flood in range(8):
+        for n in range(8_100):
+            refused(ledger, f"{flood} {n}", f"mallory {flood}")
+    assert ledger.claim("page", "bob") and ledger.claim("page", "ada") is False
+    for n in range(1_000):
+        assert ledger.claim(f"visitor {n}", f"visitor {n}")
+    assert refused(ledger, "page", "mallory 0")
+
+
+@pytest.mark.usefixtures("small")
+def test_of_too_many_files_and_events_the_own_oldest_are_forgotten(root: Path) -> None:
+    ledger = Ledger([root], Clock(), by_name)
+    paths = [str(root / f"{n}.png") for n in range(30)]
+    ledger.told("ada", json.dumps({"path": paths[0]}).encode())
+    ledger.told("ada", b'{"event_id": "hers"}')
+    for path in paths:
+        ledger.told("mallory", json.dumps({"path": path}).encode())
+        assert ledger.may_read(paths[3], "mallory") or path in paths[:3], "what is used stays"
+    assert [path for path in paths if ledger.may_read(path, "mallory")] == [paths[3], *paths[21:]]
+    for number in range(30):
+        ledger.told("mallory", b'{"event_id": "e%d"}' % number)
+    assert [n for n in range(30) if ledger.owns(f"e{n}", "mallory")] == [*range(20, 30)]
+    assert ledger.may_read(paths[0], "ada") and ledger.owns("hers", "ada")
+    ledger.told("mallory", b'{"event_id": "hers"}')
+    assert not ledger.owns("hers", "mallory")
+    for number in range(500):  # visitors without end, who find no room
+        ledger.told(f"new {number}", json.dumps({"path": paths[1]}).encode())
+    ledger.told("ada", json.dumps({"path": paths[5]}).encode())
+    assert ledger.may_read(paths[5], "ada")
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_forgotten_by_age_makes_room(root: Path) -> None:
+    clock = Clock()
+    ledger = Ledger([root], clock, by_name)
+    for n in range(40):
+        ledger.told(f"new {n % 4}", json.dumps({"path": str(root / f"{n}.png")}).encode())
+    clock.now += MEMORY + 1
+    ledger.told("bob", json.dumps({"path": str(root / "a.png")}).encode())
+    assert ledger.may_read(str(root / "a.png"), "bob")
+    assert not ledger.may_read(str(root / "0.png"), "new 0")

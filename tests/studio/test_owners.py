@@ -1,8 +1,10 @@
 """Sessions, events, files and results are of use to their owner only; so is a login."""
 
+import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -167,8 +169,46 @@ def test_logging_in_and_out(locked: Live) -> None:
         right = client.post("/login", data={"username": "ada", "password": "day"})
         assert (right.status_code, right.headers["location"]) == (303, "/")
         assert client.get("/config").json()["username"] == "ada"
-        client.get("/logout")
-        assert client.get("/config").status_code == 401
+        assert "Log out" in client.get("/logout").text
+        assert client.get("/config").status_code == 200, "to look at the page changes nothing"
+        ticket = client.headers["cookie"] = "; ".join(f"{k}={v}" for k, v in client.cookies.items())
+        gone = client.post("/logout")
+        assert (gone.status_code, gone.headers["location"]) == (303, "/")
+        assert not client.cookies and client.headers["cookie"] == ticket
+        assert client.get("/config").status_code == 401, "the old ticket opens nothing"
+
+
+@pytest.mark.parametrize("name", ["live", "locked"])
+def test_logging_out_without_a_login_changes_nothing(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    studio: Live = request.getfixturevalue(name)
+    with studio.browser(origin=studio.url) as client:
+        if name == "live":
+            greet(client)
+        before = dict(client.cookies)
+        for answer in (client.get("/logout"), client.post("/logout"), client.head("/logout")):
+            assert answer.status_code in (200, 303, 401, 405)
+            assert "set-cookie" not in answer.headers
+        assert dict(client.cookies) == before
+
+
+def test_another_site_cannot_log_anybody_out(locked: Live) -> None:
+    navigation = {"sec-fetch-mode": "navigate"}
+    foreign = [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site", **navigation},
+        {"sec-fetch-site": "same-site", **navigation},
+    ]
+    with locked.browser(accept="text/html", origin=locked.url) as client:
+        client.post("/login", data={"username": "ada", "password": "day"})
+        for headers in foreign:
+            for method in ("POST", "GET"):
+                answer = client.request(method, "/logout", headers=headers)
+                assert "set-cookie" not in answer.headers
+                assert answer.status_code == 403 or method == "GET"
+        assert client.get("/config").status_code == 200
 
 
 def test_another_site_cannot_log_anybody_in(locked: Live) -> None:
@@ -182,12 +222,40 @@ def test_a_proxy_by_the_name_that_was_given_is_answered(serve: Callable[..., Liv
     proxied = {"host": "studio.example.org", "x-forwarded-proto": "https"}
     with named.browser(**proxied, origin="https://studio.example.org") as client:
         right = client.post("/login", data={"username": "ada", "password": "day"})
-        assert right.status_code == 200 and client.cookies
+        assert right.status_code == 200 and "; Secure" in right.headers["set-cookie"]
+        client.headers["cookie"] = right.headers["set-cookie"].partition(";")[0]
         assert client.get("/config").json()["root"] == "https://studio.example.org"
     with named.browser(host="studio.example.org", origin="https://evil.example") as client:
         assert client.post("/login", data={}).status_code == 403
     with named.browser(host="other.example.org") as client:
         assert client.get("/login").status_code == 421
+
+
+def begin(stack: ExitStack, studio: Live, content: bytes, session: str, cookie: bool) -> bool:
+    """Run something long, and stay to watch; whether it found a place."""
+    client = stack.enter_context(studio.browser(origin=studio.url))
+    if cookie:
+        greet(client)
+    files = {"files": ("a.png", content)}
+    sent = client.post(f"/gradio_api/upload?upload_id={session}", files=files)
+    assert join(client, given(sent.json()[0]), session, words="long").status_code == 200
+    assert bool(client.cookies) is cookie
+    query = {"session_hash": session}
+    stream = stack.enter_context(client.stream("GET", "/gradio_api/queue/data", params=query))
+    said = (each for each in stream.iter_lines() if re.search("process_(generating|comp)", each))
+    stack.callback(said.close)  # and with it the stream
+    return "process_generating" in next(said)
+
+
+def test_visitors_without_a_cookie_share_one_allowance(
+    serve: Callable[..., Live], tmp_path: Path
+) -> None:
+    content = picture(tmp_path)
+    studio = serve()
+    with ExitStack() as stack:
+        found = [begin(stack, studio, content, f"flood-{n}", False) for n in range(40)]
+        assert found == [True] * 4 + [False] * 36
+        assert begin(stack, studio, content, "person", True)
 
 
 def test_a_public_address_answers_to_addresses_and_its_own_name(
