@@ -28,10 +28,10 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from components.theme import call
+from pipelines.pictures import MAX_BYTES
 
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
-MAX_BYTES: Final = 60 * 2**20  # of one file: a PNG of some 24 million pixels
 ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"

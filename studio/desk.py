@@ -13,6 +13,7 @@ from PIL import Image
 from components.canvas import Line, Region, Sketch
 from components.events import Event, Finished
 from pipelines.core import tokens
+from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Request, hints
 from studio import inputs, outlines, recipes, sketches
 from studio.engine import Engine, Method, Order
@@ -127,7 +128,7 @@ class Desk:
         """The picture on the canvas after `convert`, as a PNG; ValueError with a sentence."""
         if sketch.picture is None:
             raise ValueError("Drop a picture on the canvas first.")
-        picture = inputs.picture(sketch.picture)
+        picture = read_picture(sketch.picture)
         picture.thumbnail((sketch.width, sketch.height), Image.Resampling.LANCZOS)
         path = self._scratch / f"{secrets.token_hex(12)}.png"
         painted = recipes.png(convert(picture))
@@ -144,7 +145,7 @@ class Desk:
             hints(self._request_type)[name].check(value)
         if region.mask is None:
             return {}
-        mask = inputs.mask(region.mask)
+        mask = read_mask(region.mask)
         if mask.size != (region.width, region.height):
             raise ValueError("The mask is not of the canvas's size. Reload the page.")
         return outlines.lines(mask, grow, feather, region.scale)

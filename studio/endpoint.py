@@ -28,8 +28,9 @@ from gradio.utils import get_upload_folder
 
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.form import defaults_of
+from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
-from studio import inputs, sketches
+from studio import sketches
 from studio.desk import Desk
 from studio.sketches import Guide
 
@@ -186,10 +187,10 @@ def _file(path: Path) -> Told:
 
 
 def _guide(image: object, mask_image: object, *, required: bool) -> Guide:
-    mask = None if mask_image is None else inputs.mask(_received(mask_image))
+    mask = None if mask_image is None else read_mask(_received(mask_image))
     if image is None and not required:
         return Guide(None, mask)
-    return sketches.given(inputs.picture(_received(image)), mask)
+    return sketches.given(read_picture(_received(image)), mask)
 
 
 def _received(file: Any) -> Path:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from components.canvas import Sketch
+from pipelines.pictures import read_mask, read_picture, read_strokes
 from pipelines.request import check_mask
-from studio import inputs
 
 EVERYTHING: Final = "everything"
 NOTHING: Final = "nothing"  # of the canvas is wanted: the seed draws the picture
@@ -38,7 +38,7 @@ def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
         return Guide(None, None)
     if only == MASK_ALONE:
         return Guide(None, _needed(_mask(sketch, (sketch.width, sketch.height))))
-    painted = inputs.paint(sketch.strokes) if sketch.strokes else None
+    painted = read_strokes(sketch.strokes) if sketch.strokes else None
     if painted is not None and not painted.getchannel("A").getbbox():
         painted = None
     if painted is None and sketch.picture is None:
@@ -47,7 +47,7 @@ def guide(sketch: Sketch, only: str = EVERYTHING) -> Guide:
     if sketch.picture is None:
         image = Image.new("RGB", (sketch.width, sketch.height), "white")
     else:
-        image = inputs.picture(sketch.picture)
+        image = read_picture(sketch.picture)
     _check_size(image)
     if painted is not None:
         painted = _fit(painted, image.size, "strokes")
@@ -69,7 +69,7 @@ def _mask(sketch: Sketch, size: tuple[int, int]) -> Image.Image | None:
     """The mask at the picture's size, or None where nothing is masked."""
     if sketch.mask is None:
         return None
-    mask = _fit(inputs.mask(sketch.mask), size, "mask")
+    mask = _fit(read_mask(sketch.mask), size, "mask")
     return mask if mask.getbbox() else None
 
 

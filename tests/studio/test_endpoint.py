@@ -14,7 +14,7 @@ from PIL import Image
 from pipelines.request import hints
 from studio.catalog import Entry, entries
 from studio.endpoint import endpoint
-from studio.inputs import NO_PICTURE
+from pipelines.pictures import NO_PICTURE
 from tests.studio.conftest import LONG, NO_TLS, Live
 
 

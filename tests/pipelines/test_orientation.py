@@ -1,0 +1,123 @@
+"""A picture stands upright wherever its file says how it was held."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.pictures import check_header, read_mask, read_picture, read_strokes
+from tests.picture_files import ATTRIBUTE, PLACES, chunk, corners, encoded, exif_of
+
+TURNED = {  # EXIF 2.32, table of Orientation: the corners of `corners`, row by row
+    1: ("red", "lime", "blue", "white"),
+    2: ("lime", "red", "white", "blue"),
+    3: ("white", "blue", "lime", "red"),
+    4: ("blue", "white", "red", "lime"),
+    5: ("red", "blue", "lime", "white"),
+    6: ("blue", "red", "white", "lime"),
+    7: ("white", "lime", "blue", "red"),
+    8: ("lime", "white", "red", "blue"),
+}
+COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
+
+
+def seen(picture: Image.Image) -> tuple[str, ...]:
+    """The nearest colours of the four corners, row by row."""
+    pixels = np.asarray(picture.convert("RGB"), int)
+    rows, columns = pixels.shape[0] // 4, pixels.shape[1] // 4
+    found: list[str] = []
+    for row in (rows, 3 * rows):
+        for column in (columns, 3 * columns):
+            away = {n: np.abs(pixels[row, column] - c).sum() for n, c in COLOURS.items()}
+            found.append(min(away, key=lambda name: away[name]))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("place", PLACES)
+def test_each_orientation_in_each_place(place: str, orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(PLACES[place](corners(10), orientation))
+    size = (160, 80) if orientation < 5 else (80, 160)
+    assert check_header(path) == size
+    with Image.open(path) as opened:
+        for read in (read_picture(path), read_picture(opened), read_strokes(path)):
+            assert read.size == size
+            assert seen(read) == TURNED[orientation]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_of_many_strips_is_turned_as_one_of_one(orientation: int) -> None:
+    noise = Image.effect_noise((1024, 3000), 80).convert("RGB")
+    turned = read_picture(PLACES["png-exif"](noise, orientation))
+    whole = read_picture(PLACES["png-exif"](noise.crop((0, 0, 1024, 900)), orientation))
+    assert turned.size == ((1024, 3000) if orientation < 5 else (3000, 1024))
+    where = {1: (0, 0), 2: (0, 0), 3: (0, 2100), 4: (0, 2100), 5: (0, 0), 6: (2100, 0)}
+    left, top = (where | {7: (2100, 0), 8: (0, 0)})[orientation]
+    part = turned.crop((left, top, left + whole.width, top + whole.height))
+    assert part.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("form", ["AVIF", "HEIF"])
+def test_a_box_is_applied_once_whatever_exif_and_xmp_say(form: str) -> None:
+    stray = ATTRIBUTE.format(6).encode()
+    assert seen(read_picture(encoded(corners(10), form, xmp=stray, quality=95))) == TURNED[1]
+    both = encoded(corners(10), form, exif=exif_of(6), xmp=stray, quality=95)
+    assert seen(read_picture(both)) == TURNED[6]
+
+
+def test_exif_counts_before_xmp() -> None:
+    data = encoded(corners(10), "JPEG", exif=exif_of(8), xmp=ATTRIBUTE.format(6).encode())
+    assert seen(read_picture(data)) == TURNED[8]
+
+
+def _behind_header(content: bytes) -> bytes:
+    whole = encoded(corners(10), "PNG")
+    return whole[:33] + content + whole[33:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(corners(10), "PNG", exif=b"Exif\0\0II*\0"),
+        encoded(corners(10), "WEBP", exif=b"Exif\0\0II+\0\x08\0\0\0", lossless=True),
+        encoded(corners(10), "PNG", exif=b"Exif\0\0" * 500_000),
+        encoded(corners(10), "PNG", exif=exif_of(9)),
+        encoded(corners(10), "PNG", exif=exif_of(0)),
+        _behind_header(
+            chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0tiff:Orientation" + b" " * 10**6)
+        ),
+        _behind_header(chunk(b"tEXt", b"Raw profile type exif\0\nexif\n 9\nzz\n")),
+        _behind_header(chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff")),
+    ],
+    ids=["cut", "bigtiff", "endless", "nine", "zero", "spaces", "no-digits", "far"],
+)
+def test_damaged_metadata_turns_nothing_and_refuses_nothing(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(data)
+    assert check_header(path) == (160, 80)
+    assert seen(read_picture(path)) == TURNED[1]
+
+
+def test_a_mask_is_turned_like_its_picture() -> None:
+    mask = Image.new("L", (160, 80))
+    mask.paste(255, (0, 0, 80, 40))
+    read = read_mask(PLACES["png-exif"](mask, 6))
+    assert read.size == (80, 160)
+    assert read.getbbox() == (40, 0, 80, 80)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda image: image.convert("RGBA"), lambda image: image.resize((320, 160))],
+    ids=["converted", "resized"],
+)
+def test_what_pillow_has_copied_is_still_turned(
+    change: Callable[[Image.Image], Image.Image], tmp_path: Path
+) -> None:
+    path = tmp_path / "phone.jpg"
+    path.write_bytes(PLACES["jpeg-exif"](corners(10), 6))
+    with Image.open(path) as opened:
+        assert seen(read_picture(change(opened))) == TURNED[6]
