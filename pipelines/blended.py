@@ -252,10 +252,10 @@ def _surroundings(asked: str, mask: Image.Image) -> tuple[str, list[str]]:
 
 
 def _alpha(surroundings: str, mask: Image.Image, feather: int) -> Image.Image | None:
-    """What shows of the edit: a soft mask, the mask, or all that was decoded."""
+    """What shows of the edit: the mask with a soft edge, the mask, or all that was decoded."""
     if surroundings == "paste":
         return outline.feathered(mask, feather)
-    return outline.solid(mask) if surroundings == "poisson" else None
+    return mask if surroundings == "poisson" else None
 
 
 def _notes(bundle: Bundle, request: Blended) -> dict[str, Any]:

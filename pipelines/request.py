@@ -15,6 +15,8 @@ from typing import Annotated, Any, get_type_hints
 
 from PIL import Image
 
+from pipelines.pictures import read_mask, read_picture
+
 SCHEDULERS = {
     "default": "the model's own",
     "ddim": "DDIM",
@@ -123,7 +125,10 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture, or None where none is given."""
+    """A picture, or None where none is given.
+
+    What `Image.open` gives is taken as it is: it becomes upright RGB, or as `mode` "L" a mask.
+    """
 
     label: str
     mode: str = "RGB"
@@ -134,15 +139,23 @@ class Picture:
             raise ValueError(f"{self.label} must be a picture, not {type(value).__name__}.")
 
     def clean(self, value: Any) -> Image.Image | None:
-        return value if value is None or value.mode == self.mode else value.convert(self.mode)
+        if value is None:
+            return None
+        return read_mask(value) if self.mode == "L" else read_picture(value)
 
 
 def check_mask(mask: Image.Image | None, picture: Image.Image) -> None:
     """ValueError with one sentence where a mask is not of its picture's size."""
-    if mask is not None and mask.size != picture.size:
+    if mask is not None:
+        check_sizes(mask.size, picture.size)
+
+
+def check_sizes(mask: tuple[int, int], picture: tuple[int, int]) -> None:
+    """The same by (width, height) alone."""
+    if mask != picture:
         raise ValueError(
-            f"The mask is {mask.width}×{mask.height} pixels and the picture "
-            f"{picture.width}×{picture.height}; they must be of one size."
+            f"The mask is {mask[0]}×{mask[1]} pixels and the picture "
+            f"{picture[0]}×{picture[1]}; they must be of one size."
         )
 
 

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipelines.request import SCHEDULERS, Request
 
+STRIP = 512  # rows of pixels
 VERSION = 1
 CHUNK = "pentimento"  # the name of our JSON in the PNG
 PRIVATE = ("visitor",)  # kept on the disk, never in a file that may be passed on
@@ -29,7 +30,7 @@ def of(method: str, model: str, request: Request) -> dict[str, Any]:
 
 def _plain(value: object) -> Any:
     if isinstance(value, Image.Image):
-        return {"size": list(value.size), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
+        return {"size": list(value.size), "sha256": _digest(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -39,17 +40,27 @@ def _plain(value: object) -> Any:
     return value
 
 
+def _digest(image: Image.Image) -> str:
+    """SHA-256 of the pixels, taken in strips: a picture may be large."""
+    found = hashlib.sha256()
+    for top in range(0, image.height, STRIP):
+        box = (0, top, image.width, min(top + STRIP, image.height))
+        found.update(image.crop(box).tobytes())
+    return found.hexdigest()
+
+
 def png(image: Image.Image, recipe: Mapping[str, Any] | None = None, index: int = 0) -> bytes:
     """The picture as PNG, with its recipe; `index` says which of the recipe's pictures it is."""
-    bare = Image.new(image.mode, image.size)
-    bare.paste(image)
+    if image.info:  # which Pillow would write as well
+        image = image.copy()
+        image.info.clear()
     info = PngInfo()
     if recipe is not None:
         public = {key: value for key, value in recipe.items() if key not in PRIVATE}
         info.add_itxt(CHUNK, json.dumps({**public, "index": index}, ensure_ascii=False))
         info.add_text("parameters", parameters(recipe, index, image.size))
     file = BytesIO()
-    bare.save(file, "PNG", pnginfo=info, compress_level=4)
+    image.save(file, "PNG", pnginfo=info, compress_level=4)
     return file.getvalue()
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 from pipelines.core.outline import Box
 
+STRIP = 512  # rows of pixels
 FILL = 64  # pixels on the longer side of the small picture that a new border is made of
 
 
@@ -23,7 +24,8 @@ class Window:
 
     def seen(self) -> Image.Image:
         """What of the picture lies in the box."""
-        return self.picture.crop(self.box)
+        whole = self.box == (0, 0, *self.picture.size)
+        return self.picture if whole else self.picture.crop(self.box)
 
     def filled(self, drawn: Image.Image) -> Image.Image:
         """A copy of the picture with `drawn`, of any size, in the box.
@@ -31,13 +33,16 @@ class Window:
         Where alpha is 0, and outside the box, the copy equals the picture bit for bit.
         """
         left, top, right, bottom = self.box
-        size = (right - left, bottom - top)
-        fitted = drawn if drawn.size == size else drawn.resize(size, Image.Resampling.LANCZOS)
         whole = self.picture.copy()
-        if self.alpha is None:
-            whole.paste(fitted, (left, top))
-        else:
-            whole.paste(fitted, (left, top), self.alpha.crop(self.box))
+        down = bottom - top
+        for first in range(top, bottom, STRIP):  # a picture may be large
+            strip = (left, first, right, min(first + STRIP, bottom))
+            size = (right - left, strip[3] - first)
+            begin, end = ((row - top) * drawn.height / down for row in (first, strip[3]))
+            part = (0, begin, drawn.width, end)
+            fitted = drawn.resize(size, Image.Resampling.LANCZOS, part)
+            alpha = None if self.alpha is None else self.alpha.crop(strip)
+            whole.paste(fitted, strip[:2], alpha)
         return whole
 
     def reduced(self, side: int) -> Self:

@@ -27,8 +27,15 @@ def cells(mask: Image.Image, height: int, width: int) -> Tensor:
     The largest, not the nearest or the mean, so that a one-pixel mask still edits its cell and
     the cell is edited as far as the pixel was meant to be.
     """
-    pixels = torch.from_numpy(np.asarray(mask.convert("L"), dtype=np.float32) / 255)
-    return F.adaptive_max_pool2d(pixels[None, None], (height, width))
+    pixels = np.asarray(mask.convert("L"))
+    rows = np.stack([pixels[part].max(0) for part in _parts(mask.height, height)])
+    both = np.stack([rows[:, part].max(1) for part in _parts(mask.width, width)], axis=1)
+    return torch.from_numpy(both.astype(np.float32) / 255)[None, None]
+
+
+def _parts(pixels: int, cells: int) -> list[slice]:
+    """Which of a side's pixels each cell covers, as in torch's adaptive pooling."""
+    return [slice(i * pixels // cells, -(-(i + 1) * pixels // cells)) for i in range(cells)]
 
 
 def picture(mask: Tensor) -> Image.Image:
@@ -84,5 +91,13 @@ def paste(original: Image.Image, edited: Image.Image, mask: Image.Image) -> Imag
     mask is not of the original's size.
     """
     check_mask(mask, original)
-    edited = edited.resize(original.size, Image.Resampling.LANCZOS)
-    return Image.composite(edited, original, mask.convert("L"))
+    mask = mask.convert("L")
+    pasted = original.copy()
+    for top in range(0, original.height, STRIP):
+        bottom = min(top + STRIP, original.height)
+        size, box = (original.width, bottom - top), (0, top, original.width, bottom)
+        begin, end = (row * edited.height / original.height for row in (top, bottom))
+        part = (0, begin, edited.width, end)
+        strip = edited.resize(size, Image.Resampling.LANCZOS, part)
+        pasted.paste(strip, box[:2], mask.crop(box))
+    return pasted

@@ -45,30 +45,27 @@ def grown(mask: Image.Image, pixels: int) -> Image.Image:
 
 
 def feathered(mask: Image.Image, feather: int) -> Image.Image:
-    """How much of the edit shows, "L": 0 outside, rising inwards over `feather` pixels to 255.
+    """How much of the edit shows, "L": 0 outside, over `feather` pixels inwards up to the gray.
 
-    Where the mask is thin the rise is shorter: at most half the local thickness, which is the
-    largest disc or upright square within the mask that holds the pixel. So the middle of every
-    part is opaque, and a mask of one pixel as well.
+    A pixel of gray g shows at most g. Where the mask is thin the rise is shorter: at most half the
+    local thickness, which is the largest disc or upright square within the mask that holds the
+    pixel. So the middle of every part shows as much as its gray says.
     """
     mask = mask.convert("L")
     result = Image.new("L", mask.size)
     around = _around(mask, 1)
     if around is None:
         return result
-    inside = (np.asarray(mask.crop(around)) > 0).astype(np.uint8)
-    shown: Pixels = inside * np.uint8(255)
+    shown = np.asarray(mask.crop(around))
+    inside = (shown > 0).astype(np.uint8)
     if feather > 1 and not inside.all():
-        depth = _depth(inside)
-        width = _half_thickness(inside, feather)
-        shown = (np.minimum(depth / width, 1) * 255).astype(np.uint8)
+        rise = _depth(inside)
+        rise /= _half_thickness(inside, feather)
+        np.minimum(rise, 1, out=rise)
+        rise *= 255
+        shown = np.minimum(shown, rise.astype(np.uint8))
     result.paste(Image.fromarray(shown), around[:2])
     return result
-
-
-def solid(mask: Image.Image) -> Image.Image:
-    """The mask, "L", with all its gray as white."""
-    return mask.convert("L").point(lambda gray: 255 if gray else 0)
 
 
 def contours(mask: Image.Image, within: bool = False) -> list[list[tuple[float, float]]]:
@@ -202,4 +199,4 @@ def _half_thickness(inside: Pixels, most: float) -> Distances:
 def _depth(inside: Pixels, metric: int = cv2.DIST_L2) -> Distances:
     """The distance of every pixel above 0 to the nearest 0."""
     precision: Any = cv2.DIST_MASK_PRECISE if metric == cv2.DIST_L2 else 3
-    return cv2.distanceTransform(inside, metric, precision).astype(np.float32)
+    return cv2.distanceTransform(inside, metric, precision).astype(np.float32, copy=False)
