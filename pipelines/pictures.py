@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -142,7 +143,23 @@ def _read(source: Source, mode: str, convert: Convert, coloured: bool) -> Image.
         _check_pixels(source)
         return _converted(source, mode, convert, coloured)
     with _decoding, _open(source) as opened:
-        return _converted(opened, mode, convert, coloured)
+        return _converted(_light(opened, source), mode, convert, coloured)
+
+
+def _light(opened: Image.Image, source: Path | bytes) -> Image.Image:
+    """A still WebP by OpenCV: Pillow reads it as an animation and holds it four times over."""
+    if opened.format != "WEBP" or getattr(opened, "n_frames", 1) > 1:
+        return opened
+    try:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert pixels is not None
+        swap = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        still = Image.fromarray(cv2.cvtColor(pixels, swap, dst=pixels))
+    except (AssertionError, cv2.error, *_BROKEN) as error:
+        raise ValueError(NO_PICTURE) from error
+    still.info = opened.info
+    return still
 
 
 def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool) -> Image.Image:
@@ -228,7 +245,8 @@ def _profile(opened: Image.Image) -> tuple[str, ImageCms.ImageCmsTransform] | No
     gray = opened.mode in GRAY_MODES or opened.mode in WIDE_MODES
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(content))
-        mode = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}[profile.profile.xcolor_space]
+        about: Any = profile.profile
+        mode = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}[about.xcolor_space]
         if (mode == "CMYK") != (opened.mode == "CMYK") or (mode == "L" and not gray):
             return None
         srgb = ImageCms.createProfile("sRGB")

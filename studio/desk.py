@@ -2,9 +2,12 @@
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import shutil
+import weakref
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ from studio.engine import Engine, Method, Order
 from studio.history import History, Saved
 from studio.jobs import Jobs
 from studio.models import Models
+from studio.picture_files import Layers
 from studio.sketches import Guide
 
 # What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
@@ -66,23 +70,40 @@ class Desk:
     ) -> str:
         """Queue what is on the canvas; returns the job's id, which becomes the edit's."""
         only = values.get("only", sketches.EVERYTHING)
-        return self.order(sketches.guide(sketch, only), values, visitor, parent)
+        return self.order(sketches.layers(sketch, only), values, visitor, parent)
 
     def order(
-        self, guide: Guide, values: Mapping[str, Any], visitor: str, parent: str | None = None
+        self, layers: Layers, values: Mapping[str, Any], visitor: str, parent: str | None = None
     ) -> str:
+        """Queue an edit of files that wait undecoded; what can be refused already, is."""
         self._history.check_room()
-        order = Order(
-            id=self._history.new_id(),
-            name=self._name,
-            method=self._method,
-            request=self._request(guide, values),
-            visitor=visitor,
-            model=self._models.choice,
-            parent=parent,
-        )
-        self._jobs.submit(order.id, visitor, lambda: self._engine.run(order))
+        layers.check_budget()
+        request = self._request(sketches.stand_in(layers), values)
+        edit_id = self._history.new_id()
+        folder = self._scratch / f"order-{edit_id}"
+        try:
+            order = Order(
+                id=edit_id,
+                name=self._name,
+                values={**values, "seed": request.seed},
+                layers=layers.kept(folder),
+                visitor=visitor,
+                model=self._models.choice,
+                parent=parent,
+            )
+            work = partial(self._carry_out, order)
+            self._jobs.submit(order.id, visitor, work)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(work, shutil.rmtree, folder, ignore_errors=True)  # however the job ends
         return order.id
+
+    def _carry_out(self, order: Order) -> Generator[Event, None, None]:
+        def make() -> Request:
+            return self._request(sketches.guide(order.layers), order.values)
+
+        return self._engine.run(order, self._method, make)
 
     async def watch(self, job_id: str, visitor: str) -> AsyncGenerator[Event, None]:
         """What happens to the job; an edit of long ago is told from the history."""
@@ -107,8 +128,9 @@ class Desk:
         if bundle is None or bundle.student is None or not (sketch.picture or sketch.strokes):
             return None
         few = {**values, **bundle.student.defaults, "num_images": 1, "repeats": 1, "sweep": False}
-        guide = sketches.guide(sketch, values.get("only", sketches.EVERYTHING))
-        seen = self._engine.glimpse(self._method, self._request(guide, few))
+        layers = sketches.layers(sketch, values.get("only", sketches.EVERYTHING))
+        request = self._request(sketches.guide(layers), few)
+        seen = self._engine.glimpse(self._method, request)
         return recipes.jpeg(seen) if seen else None
 
     def check_words(self, text: str) -> str:

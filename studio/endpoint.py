@@ -28,11 +28,10 @@ from gradio.utils import get_upload_folder
 
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.form import defaults_of
-from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
 from studio import sketches
 from studio.desk import Desk
-from studio.sketches import Guide
+from studio.picture_files import Layers
 
 Told = dict[str, Any]
 Argument = Hint | tuple[Any, str]  # how its values are described, or its type and what it is
@@ -52,16 +51,17 @@ def endpoint(
 ) -> Callable[..., AsyncIterator[Told]]:
     """A method for programs; its arguments are the fields of its request.
 
-    They begin with what the page's fields begin with (`defaults`), without a seed with another one
-    each time.
+    They begin with what the page's fields begin with (`defaults`), also where null is given;
+    without a seed with another one each time. Pictures are called `image` and `mask_image`.
     """
     arguments = _arguments(request_type, spoken, defaults)
 
     async def verb(request: gr.Request, *given: Any) -> AsyncIterator[Told]:
-        values = dict(zip((each.name for each in arguments), given, strict=True))
-        image, mask_image = values.pop("image"), values.pop("mask_image")
-        guide = partial(_guide, image, mask_image, required="image" in spoken.first)
-        async with aclosing(_run(desk, guide, values, request)) as telling:
+        pairs = zip(arguments, given, strict=True)
+        values = {each.name: each.begin if value is None else value for each, value in pairs}
+        files = {name: values.pop(name, None) for name in ("image", "mask_image")}
+        layers = partial(_layers, **files, required="image" in spoken.first)
+        async with aclosing(_run(desk, layers, values, request)) as telling:
             async for told in telling:
                 yield told
 
@@ -83,6 +83,11 @@ class _Argument:
     type: Any
     default: Any  # Parameter.empty where it has to be given
     about: str
+
+    @property
+    def begin(self) -> Any:
+        """What stands for null."""
+        return None if self.default is Parameter.empty else self.default
 
     @property
     def parameter(self) -> Parameter:
@@ -134,14 +139,14 @@ def _about(told: Argument) -> str:
 
 
 async def _run(
-    desk: Desk, guided: Callable[[], Guide], values: Told, request: gr.Request
+    desk: Desk, layered: Callable[[], Layers], values: Told, request: gr.Request
 ) -> AsyncGenerator[Told]:
     """One edit from its order to its end."""
     visitor = str(request.username)
     job = ""
     try:
-        guide = await asyncio.to_thread(guided)
-        job = desk.order(guide, values, visitor)
+        layers = await asyncio.to_thread(layered)
+        job = await asyncio.to_thread(desk.order, layers, values, visitor)
         async with aclosing(desk.watch(job, visitor)) as events:
             async for event in events:
                 yield tell(event)
@@ -186,11 +191,9 @@ def _file(path: Path) -> Told:
     return FileData(path=str(path)).model_dump()
 
 
-def _guide(image: object, mask_image: object, *, required: bool) -> Guide:
-    mask = None if mask_image is None else read_mask(_received(mask_image))
-    if image is None and not required:
-        return Guide(None, mask)
-    return sketches.given(read_picture(_received(image)), mask)
+def _layers(image: object, mask_image: object, *, required: bool) -> Layers:
+    picture = _received(image) if required or image is not None else None
+    return sketches.given(picture, None if mask_image is None else _received(mask_image))
 
 
 def _received(file: Any) -> Path:

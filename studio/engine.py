@@ -8,8 +8,9 @@ import logging
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from studio.frames import Frames
 from studio.history import BEFORE, History, Unsaved, view_file
 from studio.memory import give_back, out_of_memory
 from studio.models import Models
+from studio.picture_files import Layers
 
 log = logging.getLogger(__name__)
 
 Method = Callable[[Bundle, Any], Run]
+Make = Callable[[], Request]  # ValueError with a sentence where it cannot be made
 
 KEPT_VIEWS = ("attention/",)  # of an edit's further pictures, those that are worth their place
 
@@ -49,15 +52,31 @@ LOST = "{reason}, so this result could not be kept. Free some space, then run ag
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One edit that somebody wants."""
+    """One edit that somebody wants: plain data, which pickles and compares by value."""
 
     id: str  # of the job, and later of the edit
     name: str  # of the method, as the history calls it
-    method: Method
-    request: Request
+    values: Mapping[str, Any]  # what was filled in, the seed among it
+    layers: Layers
     visitor: str
     model: Chosen  # that served when it was ordered
     parent: str | None = None  # the edit whose result this one goes on from
+
+
+@dataclass(frozen=True, slots=True)
+class Files(Mapping[str, bytes]):
+    """Files by name, each made when it is looked at: of large ones only one is in memory."""
+
+    make: dict[str, Callable[[], bytes]] = field(default_factory=dict[str, Callable[[], bytes]])
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.make[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.make)
+
+    def __len__(self) -> int:
+        return len(self.make)
 
 
 class NotFinite(Exception):
@@ -78,11 +97,14 @@ class Engine:
         self._clock = clock
         self._device = models.working
 
-    def run(self, order: Order) -> Generator[Event, None, None]:
-        """Carry out an order; the last event is Finished or Failed."""
+    def run(self, order: Order, method: Method, make: Make) -> Generator[Event, None, None]:
+        """Carry out an order; the last event is Finished or Failed.
+
+        `make` makes its request, and so decodes its pictures, now that its turn has come.
+        """
         with self._device:
             try:
-                yield from self._attempts(order)
+                yield from self._attempts(order, method, make())
             except NotFinite:
                 log.warning("%s gave values that are no numbers", order.name)
                 yield Failed(NOT_FINITE)
@@ -116,27 +138,31 @@ class Engine:
         finally:
             self._device.release()
 
-    def _attempts(self, order: Order) -> Generator[Event, None, None]:
+    def _attempts(
+        self, order: Order, method: Method, request: Request
+    ) -> Generator[Event, None, None]:
         """Once, and once more, in parts, where the memory did not suffice."""
         if self._models.loaded is None:
             yield Waiting(0, "The model is loading")
         bundle = self._models.bundle()
         other = ANOTHER.format(bundle.name) if order.model != self._models.choice else ""
         try:
-            return (yield from self._once(bundle, order, other))
+            return (yield from self._once(bundle, order, method, request, other))
         except Exception as error:
             if not out_of_memory(error):
                 raise
         # Only here are the run's tensors free: the exception held them.
         log.warning("%s ran out of memory; trying once more, in parts", order.name)
         give_back()
-        return (yield from self._once(bundle.sparing(), order, other))
+        return (yield from self._once(bundle.sparing(), order, method, request, other))
 
-    def _once(self, bundle: Bundle, order: Order, other: str) -> Generator[Event, None, None]:
+    def _once(
+        self, bundle: Bundle, order: Order, method: Method, request: Request, other: str
+    ) -> Generator[Event, None, None]:
         begun = self._clock()
         frames = Frames(self._clock)
         pace = Pace(self._clock)
-        run = order.method(bundle, order.request)
+        run = method(bundle, request)
         try:
             while True:
                 try:
@@ -149,7 +175,7 @@ class Engine:
             run.close()
         if said := _said(bundle, edit, other):
             edit = replace(edit, notes={**edit.notes, "note": said})
-        yield self._finished(order, bundle, edit, frames, self._clock() - begun)
+        yield self._finished(order, request, bundle, edit, frames, self._clock() - begun)
 
     def _stepped(self, step: Step, frames: Frames, pace: "Pace") -> Stepped:
         if not bool(torch.isfinite(step.latents).all()):
@@ -161,18 +187,28 @@ class Engine:
         return Stepped(step.phase, moment.index, moment.total, left, frame, pictures)
 
     def _finished(
-        self, order: Order, bundle: Bundle, edit: Edit, frames: Frames, seconds: float
+        self,
+        order: Order,
+        request: Request,
+        bundle: Bundle,
+        edit: Edit,
+        frames: Frames,
+        seconds: float,
     ) -> Finished:
-        recipe = recipes.of(order.name, bundle.name, order.request)
+        recipe = recipes.of(order.name, bundle.name, request)
         notes = {**edit.notes, "sheets": frames.counts}
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
-        files = {f"{n}.png": recipes.png(each, recipe, n) for n, each in enumerate(edit.images)}
+        files = Files()
+        for n, each in enumerate(edit.images):
+            files.make[f"{n}.png"] = partial(recipes.png, each, recipe, n)
         if (before := edit.views.get("before")) is not None:
-            files[BEFORE] = recipes.png(before)
-        files |= {f"step-{n:03}.jpg": frame for n, frame in frames.kept.items()}
-        views = {each: view_file(each) for each in edit.views if each.startswith(KEPT_VIEWS)}
-        files |= {file: recipes.png(edit.views[name]) for name, file in views.items()}
+            files.make[BEFORE] = partial(recipes.png, before)
+        for n, frame in frames.kept.items():
+            files.make[f"step-{n:03}.jpg"] = partial(bytes, frame)
+        for name in edit.views:
+            if name.startswith(KEPT_VIEWS):
+                files.make[view_file(name)] = partial(recipes.png, edit.views[name])
         edit_id = order.id
         try:
             saved = self._history.save(edit_id, order.visitor, recipe, files, order.parent)
@@ -182,8 +218,9 @@ class Engine:
             log.exception("An edit could not be saved")
             notes["note"] = UNSAVED.format(reason=error)
             results = [f"{n}.png" for n in range(len(edit.images))]
-            kept = [name for name in (*results, BEFORE) if name in files]
-            paths = self._set_aside(edit_id, {name: files[name] for name in kept}, str(error))
+            kept = [name for name in (*results, BEFORE) if name in files.make]
+            aside = Files({name: files.make[name] for name in kept})
+            paths = self._set_aside(edit_id, aside, str(error))
             images = tuple(paths[name] for name in results)
             before_path, frame_paths, view_paths = paths.get(BEFORE), (), {}
         return Finished(

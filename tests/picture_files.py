@@ -53,7 +53,7 @@ def exif_of(orientation: int) -> Image.Exif:
 
 
 def _in_exif(form: str, **named: Any) -> Callable[[Image.Image, int], bytes]:
-    return lambda image, turn: encoded(image, form, exif=exif_of(turn), **named)
+    return lambda image, turn: encoded(image, form, exif=exif_of(turn).tobytes(), **named)
 
 
 def _in_xmp(form: str, packet: str, **named: Any) -> Callable[[Image.Image, int], bytes]:

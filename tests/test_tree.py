@@ -109,14 +109,14 @@ OURS = {  # room → what of this tree it may import
     "tests": tuple(ROOMS),
     "training": ("training", "pipelines"),
 }
-OURS_OF = {  # the files that differ from their room
+OURS_OF: dict[str, tuple[str, ...]] = {  # the files that differ from their room
     "app.py": ("studio",),
     "pipelines/__init__.py": ("pipelines",),
     "pipelines/pictures.py": ("pipelines.core",),
     "pipelines/request.py": ("pipelines.pictures",),
 }
 REFUSED = {"components": TENSORS, "pipelines": PAGE}  # room → what of others it may not import
-REFUSED_OF = dict.fromkeys(("pipelines/pictures.py", "pipelines/request.py"), (*TENSORS, *PAGE))
+REFUSED_OF = dict.fromkeys(list(OURS_OF), (*TENSORS, *PAGE))
 
 
 def may_import(file: Path, name: str) -> bool:

@@ -17,6 +17,7 @@ from pipelines import Bundle, Request
 from studio.engine import Engine, Method, Order
 from studio.history import History
 from studio.models import Models
+from studio.picture_files import Layers
 
 PROMPT = "a red house on a meadow near snowy mountains at sunset"
 
@@ -86,12 +87,12 @@ class Bench:
         order = Order(
             id=self.history.new_id(),
             name="Benchmark",
-            method=method,
-            request=request,
+            values={},
+            layers=Layers(None, None, None, (self.bundle.size, self.bundle.size)),
             visitor="benchmark",
             model=self.models.choice,
         )
-        return self.engine.run(order)
+        return self.engine.run(order, method, lambda: request)
 
     def studio(self, method: Method, request: Request) -> list[Path]:
         """The same to its end: the files that it was saved in."""

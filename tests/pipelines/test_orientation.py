@@ -61,11 +61,12 @@ def test_a_picture_of_many_strips_is_turned_as_one_of_one(orientation: int) -> N
 
 
 @pytest.mark.parametrize("form", ["AVIF", "HEIF"])
-def test_a_box_is_applied_once_whatever_exif_and_xmp_say(form: str) -> None:
+def test_a_box_is_applied_once_whatever_xmp_says(form: str) -> None:
     stray = ATTRIBUTE.format(6).encode()
-    assert seen(read_picture(encoded(corners(10), form, xmp=stray, quality=95))) == TURNED[1]
-    both = encoded(corners(10), form, exif=exif_of(6), xmp=stray, quality=95)
+    both = encoded(corners(10), form, exif=exif_of(6).tobytes(), xmp=stray, quality=95)
     assert seen(read_picture(both)) == TURNED[6]
+    if form == "AVIF":  # pillow-heif writes a box for an XMP as well
+        assert seen(read_picture(encoded(corners(10), form, xmp=stray))) == TURNED[1]
 
 
 def test_exif_counts_before_xmp() -> None:

@@ -17,6 +17,7 @@ from studio.desk import NO_ROOM, SWEEP, Desk
 from studio.engine import NO_MEMORY, Engine, Order
 from studio.history import History
 from studio.jobs import GONE, Jobs
+from studio.picture_files import Layers
 from studio.sketches import EMPTY
 from tests.studio import full, pretend
 
@@ -254,8 +255,9 @@ def test_a_glimpse_takes_few_steps_and_is_kept_nowhere(
 def test_there_is_no_glimpse_while_a_run_has_the_device(
     place: Place, sketch: Sketch, student: pretend.PretendBundle
 ) -> None:
-    request, model = SDEdit(image=WHITE), place.models.choice
-    running = place.engine.run(Order("x", "Paint", place.method, request, "ada", model))
+    layers = Layers(None, None, None, WHITE.size)
+    order = Order("x", "Paint", {}, layers, "ada", place.models.choice)
+    running = place.engine.run(order, place.method, lambda: SDEdit(image=WHITE))
     next(running)
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     running.close()

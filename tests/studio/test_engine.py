@@ -19,6 +19,7 @@ from pipelines.request import Edit, Request
 from studio import engine as module
 from studio.engine import Engine, Method, Order, Pace, out_of_memory
 from studio.history import History, Unsaved
+from studio.picture_files import Layers
 from tests.studio import full, pretend
 
 
@@ -32,15 +33,18 @@ def engine(tmp_path: Path, history: History) -> Engine:
     return Engine(pretend.models(tmp_path), history, [tmp_path / "scratch"])
 
 
-def order(engine: Engine, method: Method, name: str = "edit-1", **named: Any) -> Order:
+def begun(
+    engine: Engine, method: Method, name: str = "edit-1", **named: Any
+) -> Generator[Event, None, None]:
     """What somebody wants of the model that serves."""
-    request = Request(prompt="a red house", seed=7)
     model = engine._models.choice  # pyright: ignore[reportPrivateUsage]
-    return Order(name, "Paint", method, request, "ada", model, **named)
+    layers = Layers(None, None, None, (16, 16))
+    order = Order(name, "Paint", {}, layers, "ada", model, **named)
+    return engine.run(order, method, lambda: Request(prompt="a red house", seed=7))
 
 
 def run(engine: Engine, method: Method) -> list[Event]:
-    return list(engine.run(order(engine, method)))
+    return list(begun(engine, method))
 
 
 def test_a_run_is_its_steps_and_its_saved_result(engine: Engine, history: History) -> None:
@@ -190,7 +194,7 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
         held.append(method(bundle, request))
         return held[0]
 
-    running = engine.run(order(engine, holding))
+    running = begun(engine, holding)
     assert isinstance(next(running), Waiting)
     assert isinstance(next(running), Stepped)
     running.close()
@@ -269,7 +273,7 @@ def test_what_of_a_lora_is_not_used_is_told(tmp_path: Path, history: History) ->
 
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:
     run(engine, pretend.steps(1))
-    list(engine.run(order(engine, pretend.steps(1), "edit-2", parent="edit-1")))
+    list(begun(engine, pretend.steps(1), "edit-2", parent="edit-1"))
     assert [edit.id for edit in history.children("edit-1", "ada")] == ["edit-2"]
 
 

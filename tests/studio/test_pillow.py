@@ -18,7 +18,7 @@ def encoded(form):
 
 eps, tiff = encoded("EPS"), encoded("TIFF")
 inputs.restrict_pillow()
-for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "HEIF"):
     assert Image.open(io.BytesIO(encoded(form))).size == (8, 8), form
 for data in (eps, tiff):
     try:
@@ -35,4 +35,4 @@ def test_after_the_start_pillow_opens_only_the_allowed_formats() -> None:
     run = subprocess.run(
         [sys.executable, "-c", SCENE], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert run.stdout == "held 20000000\n", run.stderr
+    assert run.stdout == "held 32000000\n", run.stderr

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from components.canvas import Sketch
-from studio.sketches import EMPTY, NO_MASK, NO_STROKES, Guide, given, guide
+from studio import sketches
+from studio.sketches import EMPTY, NO_MASK, NO_STROKES, Guide, given, layers
 
 SIZE = (64, 32)
 
@@ -35,6 +36,10 @@ def sketch(
     picture: Path | None = None, strokes: Path | None = None, mask: Path | None = None
 ) -> Sketch:
     return Sketch(picture, strokes, mask, *SIZE)
+
+
+def guide(drawn: Sketch, only: str = "everything") -> Guide:
+    return sketches.guide(layers(drawn, only))
 
 
 def picture_of(made: Guide) -> Image.Image:
@@ -140,7 +145,7 @@ def test_a_picture_without_room_is_a_sentence(put: Put, size: tuple[int, int]) -
     with pytest.raises(ValueError, match=f"{size[0]}×{size[1]} pixels"):
         guide(Sketch(picture, None, None, *size))
     with pytest.raises(ValueError, match="at least 8"):
-        given(Image.new("RGB", size), None)
+        given(picture, None)
 
 
 def test_layers_of_another_shape_are_refused(put: Put) -> None:
@@ -150,7 +155,7 @@ def test_layers_of_another_shape_are_refused(put: Put) -> None:
     with pytest.raises(ValueError, match="64×32"):
         guide(sketch(picture, mask=put("m", Image.new("L", SIZE, 255))), "mask")
     with pytest.raises(ValueError, match="one size"):
-        given(Image.new("RGB", (64, 64)), Image.new("L", SIZE))
+        given(picture, put("n", Image.new("L", SIZE)))
 
 
 def test_a_side_that_was_rounded_still_fits(put: Put) -> None:
