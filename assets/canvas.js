@@ -16,6 +16,7 @@
 (() => {
   "use strict";
   if (window.pentimento) return;
+  const page = window.pentimentoPage; // keys.js
 
   const LAYERS = ["picture", "strokes", "mask"];
   const WHITE = "#ffffff";
@@ -768,7 +769,7 @@
         act("Start blank", []),
         act("Resize, keep strokes", ["strokes", "mask"]),
       );
-      form.addEventListener("keydown", (event) => event.key === "Escape" && this.toggleBlank());
+      form.addEventListener("keydown", (event) => page.key(event) === "escape" && this.toggleBlank());
       color.parentElement.style.setProperty("--dab", WHITE);
       color.addEventListener("input", () => color.parentElement.style.setProperty("--dab", color.value));
       return Object.assign(form, { sides: [width, height] });
@@ -1441,10 +1442,6 @@
 
   // ── The page ──────────────────────────────────────────────────────────────────────────────────
 
-  const TEXT_FIELDS =
-    "textarea, select, [contenteditable=''], [contenteditable=true], " +
-    "input:not([type=range], [type=color], [type=checkbox], [type=radio], [type=button])";
-  const isTyping = (event) => Boolean(event.target.closest?.(TEXT_FIELDS));
   const isBehind = () => Boolean(document.querySelector("dialog[open]"));
 
   /** The canvas that was used last, if it can be seen: keys go to it. */
@@ -1452,7 +1449,7 @@
 
   /** True if the key was ours. */
   function press(studio, event) {
-    const key = event.key.toLowerCase();
+    const key = page.key(event);
     const tool = TOOLS.find(([, , letter]) => letter.toLowerCase() === key);
     const control = event.ctrlKey || event.metaKey;
     if (key === "[") studio.resizeBrush(-1); // before the modifiers: AltGr types it on some keyboards
@@ -1473,10 +1470,10 @@
 
   document.addEventListener("keydown", (event) => {
     const studio = active();
-    if (studio?.isReady && !isTyping(event) && !isBehind() && press(studio, event)) event.preventDefault();
+    if (studio?.isReady && !page.isTyping(event) && !isBehind() && press(studio, event)) event.preventDefault();
   });
   document.addEventListener("keyup", (event) => {
-    if (event.key !== " " || !current?.hand.panning) return;
+    if (page.key(event) !== " " || !current?.hand.panning) return;
     current.hand.setPanning(false);
     event.preventDefault(); // else a focused button would be clicked
   });
@@ -1484,7 +1481,7 @@
     const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
     const visible = [...studios.values()].filter((studio) => studio.isVisible);
     const studio = active() ?? (visible.length === 1 ? visible[0] : null);
-    if (!file || !studio || isTyping(event) || isBehind()) return;
+    if (!file || !studio || page.isTyping(event) || isBehind()) return;
     event.preventDefault();
     studio.take(file);
   });

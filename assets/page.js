@@ -87,15 +87,13 @@
   };
   window.addEventListener("pentimento:changed", page.changed);
 
-  const isTyping = (target) => Boolean(target.closest?.("textarea, input:not([type=range], [type=checkbox], [type=radio]), select"));
-
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return; // the page behind it has no keys
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (page.key(event) === "enter" && (event.ctrlKey || event.metaKey)) {
       const run = [...document.querySelectorAll(".pt-run")].find((each) => each.offsetParent && !each.disabled);
       if (run) event.preventDefault();
       run?.click();
-    } else if (event.key === "?" && !isTyping(event.target) && page.keys) {
+    } else if (page.key(event) === "?" && !page.isTyping(event) && page.keys) {
       page.keys.showModal();
     }
   });

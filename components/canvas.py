@@ -27,7 +27,7 @@ from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.theme import call
+from components.theme import call, script
 from pipelines.pictures import MAX_BYTES
 
 LAYERS: Final = ("picture", "strokes", "mask")
@@ -234,5 +234,5 @@ def _file(layer: Layer) -> dict[str, object]:
 
 def _head() -> str:
     """Script and style, inlined once per page: no route to serve, no build, nothing external."""
-    style, script = ((ASSETS / f"canvas.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    return f"<style>{style}</style><script>{script}</script>"
+    style = (ASSETS / "canvas.css").read_text("utf-8")
+    return f"<style>{style}</style>" + script("keys", "canvas")

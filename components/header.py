@@ -30,7 +30,7 @@ def header(title: str, explanation: str, model: ModelFacts, choosable: bool = Fa
         elem_id="header",
         elem_classes="pm-host",
         html_template='<header class="pt-header"></header>',
-        head=script("plate", "page"),
+        head=script("keys", "plate", "page"),
         js_on_load="window.pentimentoPage.header(element, {props})",
         apply_default_css=False,
         keys=[{"name": name, "keys": [list(each) for each in keys]} for name, keys in KEYS],

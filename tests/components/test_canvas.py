@@ -410,6 +410,79 @@ def test_keys_work_on_the_canvas_and_not_while_typing(easel: Easel) -> None:
     assert easel.root.get_by_label("Eraser", exact=True).get_attribute("aria-pressed") == "true"
 
 
+# What a key types by its place, where it is not what it types on a US keyboard.
+LAYOUTS: dict[str, dict[str, str]] = {
+    "Cyrillic": {
+        "KeyB": "и", "KeyE": "у", "KeyR": "к", "KeyL": "д", "KeyG": "п", "KeyI": "ш", "KeyM": "ь",
+        "KeyZ": "я", "KeyY": "н", "BracketLeft": "х", "BracketRight": "ъ",
+    },
+    "Greek": {
+        "KeyB": "β", "KeyE": "ε", "KeyR": "ρ", "KeyL": "λ", "KeyG": "γ", "KeyI": "ι", "KeyM": "μ",
+        "KeyZ": "ζ", "KeyY": "υ",
+    },
+    "Hebrew": {  # its brackets change places, as they do on the keys
+        "KeyB": "נ", "KeyE": "ק", "KeyR": "ר", "KeyL": "ך", "KeyG": "ע", "KeyI": "ן", "KeyM": "צ",
+        "KeyZ": "ז", "KeyY": "ט", "BracketLeft": "]", "BracketRight": "[",
+    },
+    "AZERTY": {
+        "KeyW": "z", "KeyZ": "w", "Semicolon": "m", "KeyM": ",", "Digit0": "à",
+        "BracketLeft": "Dead", "BracketRight": "$",
+    },
+}  # fmt: skip
+US = {"BracketLeft": "[", "BracketRight": "]", "Digit0": "0", "Semicolon": ";"}
+STRIKE = """([key, code, ctrlKey, shiftKey]) => document.body.dispatchEvent(new KeyboardEvent(
+    "keydown", {key, code, ctrlKey, shiftKey, bubbles: true, cancelable: true}))"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_keys_work_on_any_keyboard(easel: Easel, layout: str) -> None:
+    typed = {**US, **LAYOUTS[layout]}
+    places = {char: code for code, char in typed.items() if char.isascii() and len(char) == 1}
+
+    def strike(code: str, control: bool = False, shift: bool = False) -> None:
+        key = typed.get(code, code[-1].lower())
+        easel.page.evaluate(STRIKE, [key.upper() if shift else key, code, control, shift])
+
+    def pressed(label: str) -> bool:
+        return easel.root.get_by_label(label, exact=True).get_attribute("aria-pressed") == "true"
+
+    easel.draw((50, 50), (200, 50))
+    undo, redo = (easel.root.get_by_label(name, exact=True) for name in ("Undo", "Redo"))
+    strike(places.get("z", "KeyZ"), control=True)
+    assert undo.is_disabled() and redo.is_enabled()
+    strike(places.get("z", "KeyZ"), control=True, shift=True)
+    assert undo.is_enabled() and redo.is_disabled()
+    strike(places.get("z", "KeyZ"), control=True)
+    strike("KeyY", control=True)
+    assert undo.is_enabled() and redo.is_disabled()
+
+    tools = {"E": "Eraser", "L": "Lasso, with Alt cut out", "G": "Fill", "I": "Eyedropper"}
+    for letter, tool in {**tools, "R": "Rectangle, with Alt cut out", "B": "Brush"}.items():
+        strike(f"Key{letter}")
+        assert pressed(tool), letter
+    assert easel.root.locator("[data-layer=strokes]").count() == 1
+    strike(places.get("m", "KeyM"))
+    assert easel.root.locator("[data-layer=mask]").count() == 1
+    strike("KeyW")  # means nothing anywhere, though on AZERTY it is Z, which does with Ctrl alone
+    if "m" in places:
+        strike("KeyM")  # a comma
+    assert easel.root.locator("[data-layer=mask]").count() == 1
+
+    size = easel.root.get_by_label("Size", exact=True)
+    before = int(size.input_value())
+    strike(places.get("]", "BracketRight"))
+    assert int(size.input_value()) > before
+    strike(places.get("[", "BracketLeft"))
+    strike(places.get("[", "BracketLeft"))
+    assert int(size.input_value()) < before
+    fitted = easel.sheet.bounding_box()
+    easel.page.keyboard.press("+")
+    assert easel.sheet.bounding_box() != fitted
+    strike("Digit0")
+    assert easel.sheet.bounding_box() == fitted
+
+
 @pytest.mark.browser
 def test_paint_lands_under_the_pointer_when_zoomed_and_panned(easel: Easel) -> None:
     pointer = easel.at(200, 64)

@@ -345,6 +345,24 @@ def test_keys(painter: Painter) -> None:
     painter.until("waiting", "running", "done")
 
 
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("?", "Digit7"), (",", "Slash"), ("?", "Minus"), ("?", "KeyM"), ("٪", "Slash")],
+    ids=["Cyrillic", "Cyrillic, by its place", "German", "AZERTY", "another script"],
+)
+def test_the_list_of_keys_opens_on_any_keyboard(painter: Painter, key: str, code: str) -> None:
+    painter.paint()
+    place = painter.canvas.locator(".pm-caption").inner_text()
+    painter.page.evaluate(
+        """([key, code]) => document.body.dispatchEvent(new KeyboardEvent(
+            "keydown", {key, code, shiftKey: true, bubbles: true, cancelable: true}))""",
+        [key, code],
+    )
+    painter.page.get_by_role("dialog").wait_for()
+    assert painter.canvas.get_attribute("data-layer") == "strokes", "that key has no second meaning"
+    assert painter.canvas.locator(".pm-caption").inner_text() == place
+
+
 def test_space_presses_what_has_the_focus_wherever_the_mouse_rests(painter: Painter) -> None:
     painter.paint()  # the mouse stays on the sheet
     live = painter.room.get_by_label("Live", exact=True)
