@@ -16,7 +16,7 @@
 (() => {
   "use strict";
   if (window.pentimento) return;
-  const page = window.pentimentoPage; // keys.js
+  const page = window.pentimentoPage; // tab.js, keys.js
 
   const LAYERS = ["picture", "strokes", "mask"];
   const WHITE = "#ffffff";
@@ -482,10 +482,29 @@
         request.onsuccess = () => {
           this.handle = request.result;
           this.handle.onclose = () => (this.database = this.handle = null);
+          this.tidy();
           resolve(this.handle);
         };
       });
       return this.database;
+    },
+
+    /** Copy what this browser tab starts with, and drop what is kept no longer; reads come after it. */
+    tidy() {
+      const { gone, from, address, addressOf, arrived } = page.tab;
+      const all = (id) => IDBKeyRange.bound(addressOf(id, ""), addressOf(id, "\uffff"));
+      const change = this.handle.transaction("canvases", "readwrite");
+      const canvases = change.objectStore("canvases");
+      for (const id of gone) canvases.delete(all(id));
+      if (!from) return;
+      change.oncomplete = arrived;
+      canvases.openCursor(all(from)).onsuccess = ({ target: { result: cursor } }) => {
+        if (!cursor) return;
+        const { key, value } = cursor;
+        const own = address(key.slice(addressOf(from, "").length));
+        canvases.getKey(own).onsuccess = ({ target }) => target.result ?? canvases.put(value, own);
+        cursor.continue();
+      };
     },
 
     async get(key) {
@@ -1023,7 +1042,7 @@
       const { props } = gradio;
       const longest = Math.max(...size);
       Object.assign(this, { root, gradio, events, key, size, limit, heaviest });
-      this.address = `${location.pathname}#${this.key}`;
+      this.address = page.tab.address(`canvas-${key}`);
       Object.assign(this, { tool: "brush", layer, veil: 50, maskColor: "#d9432f" });
       this.color = (swatches[0]?.[1] ?? "#1c1a17").toLowerCase();
       this.brushes = {
@@ -1221,6 +1240,7 @@
     /** Something was painted, undone or replaced: keep it, and tell whoever listens. */
     changed(kind) {
       this.refresh();
+      page.tab.use();
       this.unsaved = true;
       this.root.dataset.kept = "false";
       clearTimeout(this.saving);
@@ -1242,12 +1262,17 @@
 
     async restore() {
       try {
-        const kept = await store.get(this.address);
+        const kept = (await store.get(this.address)) ?? (await this.former());
         if (kept) this.lay(await Sheet.of(kept));
         this.aside = await store.get(`${this.address}/aside`);
       } catch (error) {
         console.warn("pentimento: the canvas could not be restored:", error);
       }
+    }
+
+    /** What a version kept that had one canvas for all browser tabs. */
+    async former() {
+      return page.tab.from ? null : store.get(`${location.pathname}#${this.key}`);
     }
 
     // Pictures from outside

@@ -1,8 +1,8 @@
 /*
  * The rows of edits: words, what changes in them, how closely the picture stays with the source.
  *
- * components/edits.py mounts this and reads the value. The rows are kept in the browser as they are
- * typed. What a person types is set as text, never as HTML.
+ * components/edits.py mounts this and reads the value. The rows are kept in the browser tab as they
+ * are typed. What a person types is set as text, never as HTML.
  *
  *   Row    one edit: its words, its sliders, and what stands behind "More"
  *   Rows   all of them; they know the source's words, and tell Gradio and the store
@@ -241,7 +241,7 @@
       this.about = about; // {key, most, defaults, blend, windows, shares, reductions}
       this.props = props;
       this.trigger = trigger;
-      this.store = `pentimento-edits-${about.key}`;
+      this.store = `edits-${about.key}`;
       this.source = [];
       this.rows = [];
       this.list = el("ol", { class: "pt-rows" });
@@ -255,14 +255,10 @@
       this.fill(this.kept() ?? [{}]);
     }
 
-    /** What this browser kept, if it is whole. */
+    /** What this browser tab kept, if it is whole. */
     kept() {
-      try {
-        const rows = JSON.parse(localStorage.getItem(this.store));
-        return Array.isArray(rows) && rows.every((row) => typeof row?.prompt === "string" && typeof row.weights === "object") ? rows : null;
-      } catch {
-        return null;
-      }
+      const rows = page.tab.get(this.store);
+      return Array.isArray(rows) && rows.every((row) => typeof row?.prompt === "string" && typeof row.weights === "object") ? rows : null;
     }
 
     /** Rows from Python, unless they are our own on their way back. */
@@ -318,11 +314,7 @@
     /** Keep the rows, and hand them to Gradio; `words` says whether words are others. */
     changed(words = false) {
       const told = this.rows.map((row) => row.told());
-      try {
-        localStorage.setItem(this.store, JSON.stringify(this.rows.map(({ data }) => data)));
-      } catch {
-        // a browser that keeps nothing: the rows last as long as the page
-      }
+      page.tab.set(this.store, this.rows.map(({ data }) => data));
       this.sent = JSON.stringify(told);
       this.props.value = told;
       if (!words) return;

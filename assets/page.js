@@ -30,16 +30,16 @@
 
   // ── A reload comes back to the tab that was open ──────────────────────────────────────────────
 
-  const TAB = "pentimento-tab";
+  const OPEN = "open";
 
   function returnToTab() {
     const bar = document.querySelector(".pt-tabs [role=tablist]");
     if (!bar) return false;
-    const former = sessionStorage.getItem(TAB);
+    const former = page.tab.get(OPEN);
     [...bar.querySelectorAll("[role=tab]")].find((tab) => tab.textContent.trim() === former)?.click();
     const remember = () => {
       const open = bar.querySelector("[role=tab][aria-selected=true]");
-      if (open) sessionStorage.setItem(TAB, open.textContent.trim());
+      if (open) page.tab.set(OPEN, open.textContent.trim());
     };
     new MutationObserver(remember).observe(bar, { subtree: true, attributeFilter: ["aria-selected"] });
     return true;

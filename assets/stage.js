@@ -15,7 +15,7 @@
 
   class Stage extends page.Plate { // about: {stage, empty, size, judged}
     build() {
-      this.store = `pentimento-verdicts-${this.about.stage}`;
+      this.store = `verdicts-${this.about.stage}`;
       this.now = el("img", { class: "pt-now", alt: "", draggable: "false" });
       this.before = el("img", { class: "pt-before", alt: "", draggable: "false" });
       this.cut = el("input", {
@@ -102,20 +102,12 @@
 
     /** For a reload: the canvas still holds what was accepted then. */
     keep() {
-      try {
-        localStorage.setItem(this.store, JSON.stringify({ edit: this.done.edit, verdicts: this.verdicts }));
-      } catch {
-        // a browser that keeps nothing: verdicts last as long as the page
-      }
+      page.tab.set(this.store, { edit: this.done.edit, verdicts: this.verdicts });
     }
 
     recall(edit) {
-      try {
-        const kept = JSON.parse(localStorage.getItem(this.store));
-        return kept.edit === edit ? [...kept.verdicts] : [];
-      } catch {
-        return []; // nothing was said yet, or nothing that can be read
-      }
+      const kept = page.tab.get(this.store);
+      return kept?.edit === edit && Array.isArray(kept.verdicts) ? [...kept.verdicts] : [];
     }
 
     /** Show the chosen picture of the result. */

@@ -12,7 +12,8 @@ Python and the page talk in three small ways, so that painting itself costs no t
 
 The component's own value is the constant `{"canvas": key}`, a marker that tells the click's script
 which canvas to export. The layers live in the page (assets/canvas.js), where they survive runs,
-hidden tabs and reloads; so does what `canvas.show(..., aside=name)` has set aside for a way back.
+hidden tabs and reloads, in each browser tab its own; so does what `canvas.show(..., aside=name)`
+has set aside for a way back.
 """
 
 import secrets
@@ -235,4 +236,4 @@ def _file(layer: Layer) -> dict[str, object]:
 def _head() -> str:
     """Script and style, inlined once per page: no route to serve, no build, nothing external."""
     style = (ASSETS / "canvas.css").read_text("utf-8")
-    return f"<style>{style}</style>" + script("keys", "canvas")
+    return f"<style>{style}</style>" + script("tab", "keys", "canvas")

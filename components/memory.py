@@ -1,4 +1,4 @@
-"""What was typed and set survives a reload: the form's values, in the browser's own store.
+"""What was typed and set survives a reload: the form's values, kept for each browser tab.
 
 Another model has other good settings, so where the form began with different ones than when the
 values were kept, only the words come back.
@@ -18,6 +18,7 @@ def remember(page: gr.Blocks, form: Form, key: str) -> None:
     """Keep the form's values as they change, without asking the server, and put them back on load.
 
     Both names are fixed: with Gradio's random ones a restart of the studio would lose everything.
+    In the page assets/tab.js makes of the key one for each browser tab.
     """
     store = gr.BrowserState(None, storage_key=f"pentimento-form-{key}", secret="pentimento")
     widgets: list[Any] = list(form.widgets.values())

@@ -1,7 +1,7 @@
 """A run as the page lives it: the button, the watching of its job, Stop, and finding it again.
 
-The job belongs to the studio and lives on without the page. The page knows two ids, kept in the
-browser: the job under way, and the last one that finished; after a reload it watches whichever
+The job belongs to the studio and lives on without the page. The page knows two ids, kept for its
+browser tab: the job under way, and the last one that finished; after a reload it watches whichever
 there is, from where it is by then.
 """
 

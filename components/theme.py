@@ -155,5 +155,5 @@ HEAD = (
     '<meta name="color-scheme" content="light dark">'
     '<meta name="description" content="Edit pictures with diffusion models, on your own machine.">'
     f'<link rel="icon" href="data:image/svg+xml;base64,{base64.b64encode(MARK).decode()}">'
-    + script("traffic")  # before Gradio's first request
+    + script("tab", "traffic")  # before Gradio's first component, and its first request
 )

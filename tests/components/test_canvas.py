@@ -410,6 +410,7 @@ def test_keys_work_on_the_canvas_and_not_while_typing(easel: Easel) -> None:
     assert easel.root.get_by_label("Eraser", exact=True).get_attribute("aria-pressed") == "true"
 
 
+# ruff: noqa: RUF001 (letters of other scripts)
 # What a key types by its place, where it is not what it types on a US keyboard.
 LAYOUTS: dict[str, dict[str, str]] = {
     "Cyrillic": {
