@@ -2,9 +2,11 @@
  * Pentimento's canvas: a picture, strokes over it, and a mask over both.
  *
  * components/canvas.py inlines this file and calls `pentimento.mount` once for each canvas; a click
- * with `js=EXPORT` calls `pentimento.export`. Between those two nothing goes over the network.
+ * with `js=EXPORT` calls `pentimento.export`. Between those two nothing goes over the network but
+ * files that are opened: the canvas shows a picture as the server reads it, so that what is seen is
+ * what is edited, and a run names the file itself.
  *
- *   Sheet    what there is to lose: three canvas elements of one size, and the user's own file
+ *   Sheet    what there is to lose: three canvas elements of one size, and where its picture is from
  *   Draft    a change of one layer while it happens; ends as one step that can be undone
  *   View     where the sheet lies on the screen: zoom, pan, fit
  *   Panel    buttons, sliders and swatches
@@ -16,7 +18,8 @@
 (() => {
   "use strict";
   if (window.pentimento) return;
-  const page = window.pentimentoPage; // tab.js, keys.js
+  const page = window.pentimentoPage; // tab.js, keys.js, outside.js
+  const { Refusal } = page.outside;
 
   const LAYERS = ["picture", "strokes", "mask"];
   const WHITE = "#ffffff";
@@ -25,17 +28,18 @@
   const MAX_ZOOM = 64;
   const ZOOM_STEP = 1.25; // of a key
   const FILL_TOLERANCE = 32; // largest difference of one channel, of 255
-  const SENT_AS_IS = ["image/png", "image/jpeg", "image/webp"]; // what the server decodes
   const MIN_VIEW = 280; // the view's height in CSS pixels
   const GOOD_VIEW = 424; // that it keeps, even if Run then lies below the window's end
   const BESIDE_VIEW = 440; // what lies above it and below, down to Run
   const MARGIN = 12; // around the sheet in its view
   const CAPTION = 16; // below it, for its size
   const SAVE_DELAY = 250; // ms after the last stroke
+  const PATIENCE = 700; // ms until it is said that a file is being opened
   const TELL_DELAY = 200; // ms after the mask's last change
   const ASPECT = 0.02; // by how much the sides of a sheet and a mask from outside may disagree
 
   const studios = new Map(); // key -> Studio
+  const coming = new WeakMap(); // source -> a promise that its bytes are there, if they can be had
   let current = null; // the studio last touched: keys go to it
 
   // ── Small things ──────────────────────────────────────────────────────────────────────────────
@@ -158,7 +162,7 @@
     return tint(canvas, color);
   }
 
-  /** Decode as the browser does (EXIF orientation applied). Throws if it is no picture. */
+  /** Decode what the server made: PNG without metadata. Throws if it is no picture. */
   async function decode(blob) {
     const image = new Image();
     image.src = URL.createObjectURL(blob);
@@ -424,11 +428,17 @@
 
   // ── Sheet ─────────────────────────────────────────────────────────────────────────────────────
 
-  /** Three layers of one size. `file` holds the picture's own bytes, to be sent untouched. */
+  /**
+   * Three layers of one size. `source` says where the picture is from; a blank sheet has none:
+   *   path      the file on the server, which a run names
+   *   preview   the file as the server reads it, at most as large as layers are
+   *   bytes     what the server can be sent where it has the file no longer: the file, or the preview
+   *             where that has all its pixels; null while they come
+   *   natural   the file's width in its own pixels
+   */
   class Sheet {
-    constructor(width, height, paper = WHITE, file = null, image = null) {
-      Object.assign(this, { width, height, paper, file });
-      this.natural = image?.naturalWidth ?? width; // of the picture's own file, in its pixels
+    constructor(width, height, paper = WHITE, source = null, image = null) {
+      Object.assign(this, { width, height, paper, source });
       for (const layer of LAYERS) {
         this[layer] = surface(width, height);
         this[layer].className = `pm-${layer}`;
@@ -440,22 +450,27 @@
       if (image) context.drawImage(image, 0, 0, width, height);
     }
 
+    /** The width of the picture's own file, in its pixels. */
+    get natural() {
+      return this.source?.natural ?? this.width;
+    }
+
     get bytes() {
       return this.width * this.height * 4 * LAYERS.length;
     }
 
     get isEmpty() {
-      return !this.file && this.paper === WHITE && isBlank(this.strokes) && isBlank(this.mask);
+      return !this.source && this.paper === WHITE && isBlank(this.strokes) && isBlank(this.mask);
     }
 
     /** What a store keeps of it; of a half-painted stroke as well. */
     kept() {
-      const { width, height, paper, file, strokes, mask } = this;
-      return { width, height, paper, file, strokes: pixels(strokes), mask: pixels(mask) };
+      const { width, height, paper, source, strokes, mask } = this;
+      return { width, height, paper, source, strokes: pixels(strokes), mask: pixels(mask) };
     }
 
-    static async of({ width, height, paper, file, strokes, mask }) {
-      const sheet = new Sheet(width, height, paper, file, file && (await decode(file)));
+    static async of({ width, height, paper, source, strokes, mask }) {
+      const sheet = new Sheet(width, height, paper, source, source && (await decode(source.preview)));
       for (const [layer, painted] of Object.entries({ strokes, mask })) pen(sheet[layer]).putImageData(painted, 0, 0);
       return sheet;
     }
@@ -846,23 +861,16 @@
     return [width, height].map((side) => Math.max(1, Math.round(side * scale)));
   }
 
-  /** A copy that outlives the file on disk; kinds the server does not decode become PNG. */
-  async function ownBytes(blob, image) {
-    if (!SENT_AS_IS.includes(blob.type)) return png(surface(image.width, image.height, image));
-    return new Blob([await blob.arrayBuffer()], { type: blob.type });
-  }
-
   /**
    * A new sheet from given images and the layers of the old sheet named in `keep`. Its size is the
    * picture's; without one, that of the strokes or the mask given; else what it was.
    */
-  function compose(old, { file, images, keep, size, limit, maskColor }) {
+  function compose(old, { source = null, images, keep, size, limit, maskColor }) {
     const stays = !images.picture && keep.includes("picture");
-    const picture = images.picture ?? (stays && old.file ? old.picture : null);
+    const picture = images.picture ?? (stays && old.source ? old.picture : null);
     const [width, height] = size ?? limited(picture ?? images.strokes ?? images.mask ?? old, limit);
     const paper = stays ? old.paper : WHITE;
-    const sheet = new Sheet(width, height, paper, file ?? (stays ? old.file : null), picture);
-    if (stays && old.file) sheet.natural = old.natural;
+    const sheet = new Sheet(width, height, paper, source ?? (stays ? old.source : null), picture);
     for (const layer of ["strokes", "mask"]) {
       // Enlarged, a hard mask stays hard; made smaller, a thin one is not lost.
       pen(sheet[layer]).imageSmoothingEnabled = layer !== "mask" || images.mask?.width > width;
@@ -1097,11 +1105,7 @@
         drop(true);
       });
       root.addEventListener("dragleave", (event) => drop(root.contains(event.relatedTarget)));
-      root.addEventListener("drop", (event) => {
-        event.preventDefault();
-        drop(false);
-        this.takeDropped(event.dataTransfer);
-      });
+      root.addEventListener("drop", () => drop(false));
     }
 
     // What the tools are set to
@@ -1256,7 +1260,7 @@
       const kept = () => (this.root.dataset.kept = String(!this.unsaved));
       store.put(this.address, this.sheet.kept(), kept, () => {
         this.unsaved = true;
-        this.view.say("This browser does not keep the canvas: a reload would lose it.");
+        this.say("This browser does not keep the canvas: a reload would lose it.");
       });
     }
 
@@ -1272,47 +1276,68 @@
 
     /** What a version kept that had one canvas for all browser tabs. */
     async former() {
-      return page.tab.from ? null : store.get(`${location.pathname}#${this.key}`);
+      const kept = page.tab.from ? null : await store.get(`${location.pathname}#${this.key}`);
+      return kept && { ...kept, source: kept.file && (await this.fetch(await this.read(kept.file, "picture"))).source };
     }
 
     // Pictures from outside
 
-    /** A file the user opened, pasted or dropped. */
-    take(picture) {
-      this.queue(() => this.place({ picture }, LAYERS, "picture"));
+    /** A file that is opened, pasted or dropped; or a promise of one. */
+    take(file) {
+      this.queue(async () => this.place({ picture: await this.read(await file, "picture") }, LAYERS, "picture"));
+    }
+
+    /** Let the server read a file: {shown, path, width, height, bytes}; `shown` is a PNG of its pixels. */
+    async read(file, layer) {
+      if (file.size > this.heaviest) {
+        const [has, most] = [file.size, this.heaviest].map((bytes) => Math.ceil(bytes / 2 ** 20));
+        throw new Refusal(`That file has ${has} MB; ${most} MB is the most. Make it smaller first.`);
+      }
+      const bytes = await page.outside.copied(file);
+      if (!bytes.size) throw new Refusal("That file is empty. Nothing was changed.");
+      const patience = setTimeout(() => this.say("Opening …"), PATIENCE);
+      try {
+        const path = await this.upload(bytes, layer);
+        const read = await this.gradio.server.open_file(path, layer);
+        if (read?.refused) throw new Refusal(read.refused);
+        if (!read) throw new Error("the server gave no answer");
+        return { ...read, path, bytes };
+      } finally {
+        clearTimeout(patience);
+        this.view.say("");
+      }
+    }
+
+    /** What the server has read, as an image; and for a picture, as the source of a sheet. */
+    async fetch({ shown, path, width, height, bytes = null }) {
+      const preview = await download(address(shown));
+      const whole = Math.max(width, height) <= this.limit;
+      return { image: await decode(preview), source: { path, preview, bytes: whole ? preview : bytes, natural: width } };
     }
 
     /** A mask from a file: white may change. It takes the sheet's size, so it must have its shape. */
     takeMask(file) {
       this.queue(async () => {
-        const image = await decode(file);
+        const read = await this.read(file, "mask");
         const { width, height } = this.sheet;
-        if (Math.abs((image.width * height) / (image.height * width) - 1) > ASPECT + 1 / Math.min(width, height)) {
-          const sizes = `${image.width} × ${image.height} pixels, this sheet ${width} × ${height}`;
-          return this.view.say(`That mask has ${sizes}. Open one of the same shape.`);
+        if (Math.abs((read.width * height) / (read.height * width) - 1) > ASPECT + 1 / Math.min(width, height)) {
+          const sizes = `${read.width} × ${read.height} pixels, this sheet ${width} × ${height}`;
+          throw new Refusal(`That mask has ${sizes}. Open one of the same shape.`);
         }
+        const { image: mask } = await this.fetch(read);
         const { limit, maskColor } = this;
-        const sheet = compose(this.settled(), { images: { mask: image }, keep: LAYERS, size: [width, height], limit, maskColor });
-        if (isBlank(sheet.mask)) return this.view.say("That mask is black everywhere. White says where the picture may change.");
+        const sheet = compose(this.settled(), { images: { mask }, keep: LAYERS, size: [width, height], limit, maskColor });
+        if (isBlank(sheet.mask)) throw new Refusal("That mask is black everywhere. White says where the picture may change.");
         this.setLayer("mask");
         this.replace(sheet, "mask");
       });
     }
 
     async saveMask() {
-      if (isBlank(this.settled().mask)) return this.view.say("There is no mask yet. Paint one first.");
+      if (isBlank(this.settled().mask)) return this.say("There is no mask yet. Paint one first.");
       const href = URL.createObjectURL(await png(grayMask(this.sheet.mask)));
       el("a", { href, download: "pentimento-mask.png" }).click();
       setTimeout(() => URL.revokeObjectURL(href), 60_000); // once it is surely on the disk
-    }
-
-    /** A file, or a picture dragged from this very page. */
-    takeDropped(transfer) {
-      const link = transfer.getData("text/uri-list");
-      if (transfer.files.length) this.take(transfer.files[0]);
-      else if (link && new URL(link, location).origin === location.origin) {
-        this.queue(async () => this.place({ picture: await download(link) }, LAYERS, "picture"));
-      }
     }
 
     /** What Python sent with `Canvas.show` or `Canvas.back`. */
@@ -1320,12 +1345,9 @@
       if (!message || message.token === this.shown) return;
       this.shown = message.token;
       this.queue(async () => {
+        if (message.refused) throw new Refusal(message.refused);
         if (message.back) return this.back(message.back, message.keep);
-        const blobs = {};
-        for (const layer of LAYERS) {
-          if (message[layer]) blobs[layer] = await download(address(message[layer]));
-        }
-        await this.place(blobs, message.keep, "show", message.aside);
+        await this.place(message, message.keep, "show", message.aside);
       });
     }
 
@@ -1356,22 +1378,41 @@
     /** One after another, after the restore; what fails changes nothing. */
     queue(task) {
       this.ready = this.ready.then(task).catch((error) => {
+        if (error instanceof Refusal) return this.say(error.message);
         console.warn("pentimento:", error);
-        this.view.say("This is not a picture the browser can read. Nothing was changed.");
+        this.say("The picture could not be sent to the server and read there. Nothing was changed: try again.");
       });
     }
 
-    async place(blobs, keep, kind, aside = null) {
+    say(sentence) {
+      if (this.isVisible && !isBehind()) this.view.say(sentence);
+      else page.outside.say(sentence);
+    }
+
+    /** Lay what the server has read, by layer. */
+    async place(given, keep, kind, aside = null) {
       const images = {};
-      for (const [layer, blob] of Object.entries(blobs)) images[layer] = await decode(blob);
-      const file = images.picture && (await ownBytes(blobs.picture, images.picture));
-      const { limit, heaviest, maskColor } = this;
-      if (file && file.size > heaviest) {
-        const [has, most] = [file.size, heaviest].map((bytes) => Math.ceil(bytes / 2 ** 20));
-        return this.view.say(`That picture has ${has} MB; ${most} MB is the most. Make it smaller first.`);
+      let source = null;
+      for (const layer of LAYERS.filter((each) => given[each])) {
+        const fetched = await this.fetch(given[layer]);
+        images[layer] = fetched.image;
+        if (layer === "picture") source = fetched.source;
       }
       if (aside) this.setAside(aside);
-      this.replace(compose(this.settled(), { file, images, keep, limit, maskColor }), kind);
+      const { limit, maskColor } = this;
+      this.replace(compose(this.settled(), { source, images, keep, limit, maskColor }), kind);
+      if (source && !source.bytes) coming.set(source, this.complete(source));
+    }
+
+    /** Fetch a large picture's own file, so that the server can be sent it should it lose it. */
+    async complete(source) {
+      try {
+        source.bytes = await download(address(source));
+        this.unsaved = true;
+        this.save();
+      } catch (error) {
+        console.warn("pentimento:", error); // as long as the server has it, nothing is missing
+      }
     }
 
     blank(width, height, paper, keep) {
@@ -1428,18 +1469,17 @@
     /** Every layer as the server stores it; null means that it could not be sent. */
     async export() {
       await this.ready;
-      const { width, height, file, paper, picture, strokes, mask } = this.settled();
-      const contents = [
-        file ?? (paper === WHITE ? null : png(picture)),
-        isBlank(strokes) ? null : png(strokes),
-        isBlank(mask) ? null : png(grayMask(mask)),
-      ];
+      const { width, height, source, paper, picture, strokes, mask } = this.settled();
       try {
-        const paths = await Promise.all(LAYERS.map((layer, i) => this.send(layer, contents[i])));
+        const paths = await Promise.all([
+          source ? this.held(source) : this.send("picture", paper === WHITE ? null : png(picture)),
+          this.send("strokes", isBlank(strokes) ? null : png(strokes)),
+          this.send("mask", isBlank(mask) ? null : png(grayMask(mask))),
+        ]);
         return { width, height, ...Object.fromEntries(LAYERS.map((layer, i) => [layer, paths[i]])) };
       } catch (error) {
         console.warn("pentimento:", error);
-        this.view.say("The canvas could not be sent to the server. Nothing is lost: run again.");
+        this.say(error instanceof Refusal ? error.message : "The canvas could not be sent to the server. Nothing is lost: run again.");
         return null;
       }
     }
@@ -1459,9 +1499,20 @@
 
     async send(layer, content) {
       const blob = await content;
-      if (!blob) return null;
-      const kind = blob.type.split("/")[1];
-      return (await this.gradio.upload(new File([blob], `${layer}.${kind}`, { type: blob.type }))).path;
+      return blob && this.upload(blob, layer);
+    }
+
+    async upload(blob, name) {
+      return (await this.gradio.upload(new File([blob], name))).path;
+    }
+
+    /** Where the server has the picture's own file: still, or anew. */
+    async held(source) {
+      if (source.path && (await this.gradio.server.holds(source.path, "picture"))) return source.path;
+      if (!source.bytes) await coming.get(source);
+      if (!source.bytes) throw new Refusal("The server does not have this picture any more. Open it once more.");
+      source.path = await this.upload(source.bytes, "picture");
+      return source.path;
     }
   }
 
@@ -1502,13 +1553,33 @@
     current.hand.setPanning(false);
     event.preventDefault(); // else a focused button would be clicked
   });
-  document.addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+  /** Give the canvas that is seen what came, or say why not. */
+  function receive(file) {
+    file.catch(() => {}); // it is said below
     const visible = [...studios.values()].filter((studio) => studio.isVisible);
-    const studio = active() ?? (visible.length === 1 ? visible[0] : null);
-    if (!file || !studio || page.isTyping(event) || isBehind()) return;
+    const studio = active() ?? visible[0];
+    if (isBehind()) page.outside.say("Close this window first, then give the picture once more.");
+    else if (studio) studio.take(file);
+    else page.outside.say("There is no canvas here that could take a picture.");
+  }
+
+  const bringsFiles = (transfer) => Boolean(transfer?.types.includes("Files"));
+
+  // Also beside the canvas: else the browser would leave the page and show the file.
+  document.addEventListener("dragover", (event) => {
+    const field = page.isTyping(event);
+    if (bringsFiles(event.dataTransfer) || (!field && event.dataTransfer.types.includes("text/uri-list"))) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    if (page.isTyping(event) && !bringsFiles(event.dataTransfer)) return; // words into words
     event.preventDefault();
-    studio.take(file);
+    receive(page.outside.dropped(event.dataTransfer));
+  });
+  document.addEventListener("paste", (event) => {
+    const { clipboardData: clipboard } = event;
+    if (page.isTyping(event) && (!bringsFiles(clipboard) || clipboard.types.includes("text/plain"))) return;
+    event.preventDefault();
+    receive(page.outside.pasted(clipboard));
   });
   window.addEventListener("blur", () => current?.hand.setPanning(false));
   // Both: not every browser hides a page before it leaves it.
@@ -1518,7 +1589,7 @@
   });
 
   window.pentimento = {
-    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger}, `about` what never changes. */
+    /** Build a canvas in Gradio's element; `gradio` is {props, upload, watch, trigger, server}, `about` what never changes. */
     mount(element, gradio, about, events) {
       const root = element.querySelector(".pm-canvas");
       studios.set(about.key, new Studio(root, gradio, about, events, studios.get(about.key)));

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from components.canvas import Line, Region, Sketch, Swatch
+from components.canvas import Line, Reader, Region, Sketch, Swatch
 from components.events import Event
 
 Towards = Literal["strokes", "realistic"]
@@ -49,6 +49,7 @@ class Actions:
     watch: Callable[[str, str], AsyncIterator[Event]]  # from where it is now to its end
     stop: Callable[[str, str], None]
     check_words: Callable[[str], str]  # "" or one sentence about words that will not be heard
+    read: Reader  # what is opened on the canvas, as a run will read it
 
 
 # The mask, what it grows by and its feather -> closed lines, by the name of their style.

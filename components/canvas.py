@@ -1,10 +1,14 @@
 """Our own canvas: a picture, strokes over it, and a mask, painted in the browser.
 
-Python and the page talk in three small ways, so that painting itself costs no traffic:
+Python and the page talk in four small ways, so that painting itself costs no traffic:
+
+* page -> Python, when a file is opened, pasted or dropped: it is uploaded, and `open_file` answers
+  with what `read` makes of it. What the canvas shows is what will be edited.
 
 * page -> Python, on a click only: `js=canvas.js` exports the layers as PNG, uploads them, and puts
   `{"width", "height", "picture", "strokes", "mask"}` (paths or null) where the component stood
-  among the inputs. `read` is the only reader of that value, and it trusts nothing in it.
+  among the inputs. `read` is the only reader of that value, and it trusts nothing in it. A picture
+  is named by its file, and not uploaded once more while the server has it.
 * Python -> page: `canvas.show(...)` and the like return updates for the component.
 * page -> page: every finished stroke fires the DOM event `pentimento:stroke` (and Gradio's
   `component.stroke(...)`, for live painting; `component.mask(...)` when the mask has changed and
@@ -16,27 +20,35 @@ hidden tabs and reloads, in each browser tab its own; so does what `canvas.show(
 has set aside for a way back.
 """
 
+import io
+import logging
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_pil_to_cache
+from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from components.events import BROKEN
 from components.theme import call, script
 from pipelines.pictures import MAX_BYTES
 
+log = logging.getLogger(__name__)
+
 LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
+NO_ROOM: Final = "The picture could not be kept: the disk is full. Free some space, then try again."
 ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
 Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
 Layer = Path | Image.Image
+# A file, and for which layer -> its pixels, upright. ValueError with a sentence if it is refused.
+Reader = Callable[[Path, str], Image.Image]
 
 _EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
 
@@ -87,6 +99,7 @@ class Canvas:
 
     component: gr.HTML
     key: str
+    read: Reader
     js: str = EXPORT
     mask_js: str = EXPORT_MASK
     js_if: str = EXPORT_IF
@@ -110,7 +123,14 @@ class Canvas:
         kept under it already stays that, and what has another name is let go.
         """
         given = {"picture": picture, "strokes": strokes, "mask": mask}
-        message = {name: _file(layer) for name, layer in given.items() if layer is not None}
+        try:
+            message: dict[str, Any] = {
+                name: _shown(self.read, _kept(layer), name)
+                for name, layer in given.items()
+                if layer is not None
+            }
+        except ValueError as refusal:
+            message = {"refused": str(refusal)}
         return gr.HTML(show={**message, "keep": _layers(keep), "aside": aside, **_new()})
 
     def back(self, name: str, keep: Collection[str] = ()) -> gr.HTML:
@@ -130,6 +150,7 @@ class Canvas:
 def canvas(
     *,
     key: str,
+    read: Reader,
     swatches: Sequence[Swatch] = (),
     size: tuple[int, int] = (256, 256),
     label: str = "Canvas",
@@ -138,7 +159,8 @@ def canvas(
 ) -> Canvas:
     """Build a canvas. `key` names it in the browser's store, so it must be the page's own.
 
-    `hint` stands on the empty sheet; `layer` is what the brush paints at first.
+    `read` is the reader by which runs read files as well. `hint` stands on the empty sheet; `layer`
+    is what the brush paints at first.
     """
     component = gr.HTML(
         {"canvas": key},
@@ -161,10 +183,61 @@ def canvas(
             _EVENTS,
         ),
         apply_default_css=False,
+        server_functions=[_opener(read), holds],
         show=None,
         outline=None,
     )
-    return Canvas(component, key)
+    return Canvas(component, key, read)
+
+
+def _opener(read: Reader) -> Callable[[object], dict[str, Any]]:
+    def open_file(sent: object) -> dict[str, Any]:
+        """What a file that the page has uploaded shows, or the sentence that says why nothing."""
+        try:
+            path, layer = _named(sent)
+            return _shown(read, path, layer)
+        except ValueError as refusal:
+            return {"refused": str(refusal)}
+        except Exception:
+            log.exception("A picture could not be opened")
+            return {"refused": BROKEN}
+
+    return open_file
+
+
+def holds(sent: object) -> bool:
+    """Whether the server still has a file that the page once uploaded."""
+    try:
+        _named(sent)
+    except ValueError:
+        return False
+    return True
+
+
+def _named(sent: object) -> tuple[Path, str]:
+    """A file and its layer, as the page names them."""
+    match sent:
+        case [str() as path, "picture" | "mask" as layer]:
+            received = _received(path, layer)
+        case _:
+            received, layer = None, ""
+    if received is None:
+        raise ValueError("The picture did not arrive. Open it again.")
+    return received, layer
+
+
+def _shown(read: Reader, path: Path, layer: str) -> dict[str, Any]:
+    """What the canvas shows of a file, as a PNG, and what a run will call it."""
+    image = read(path, layer)
+    scale = min(1.0, MAX_SIDE / max(image.size))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    shown = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    return {
+        "shown": FileData(path=str(_kept(shown))).model_dump(),
+        "path": str(path),
+        "width": image.width,
+        "height": image.height,
+    }
 
 
 def read(value: object) -> Sketch:
@@ -226,14 +299,20 @@ def _received(value: object, layer: str) -> Path | None:
     return real
 
 
-def _file(layer: Layer) -> dict[str, object]:
-    """A picture as Gradio serves it: the file itself, or PNG, since its own default is lossy."""
-    if isinstance(layer, Image.Image):
-        layer = Path(save_pil_to_cache(layer, get_upload_folder(), format="png"))
-    return FileData(path=str(layer)).model_dump()
+def _kept(layer: Layer) -> Path:
+    """The file of a layer: its own, or one that Gradio serves; PNG, since its own is lossy."""
+    if isinstance(layer, Path):
+        return layer
+    png = io.BytesIO()
+    layer.save(png, "PNG", compress_level=1)
+    try:
+        return Path(save_bytes_to_cache(png.getvalue(), "shown.png", get_upload_folder()))
+    except OSError as error:
+        log.warning("A picture cannot be kept (%s)", error)
+        raise ValueError(NO_ROOM) from error
 
 
 def _head() -> str:
     """Script and style, inlined once per page: no route to serve, no build, nothing external."""
     style = (ASSETS / "canvas.css").read_text("utf-8")
-    return f"<style>{style}</style>" + script("tab", "keys", "canvas")
+    return f"<style>{style}</style>" + script("tab", "keys", "outside", "canvas")

@@ -33,7 +33,7 @@ def call(function: str, *given: object) -> str:
     Gradio finds the events that the component can fire by their names in the script.
     """
     constants = "".join(f", {json.dumps(each)}" for each in given)
-    return f"window.{function}(element, {{props, upload, watch, trigger}}{constants})"
+    return f"window.{function}(element, {{props, upload, watch, trigger, server}}{constants})"
 
 
 def _theme() -> gr.themes.Base:

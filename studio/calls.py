@@ -61,6 +61,8 @@ def check(page: gr.Blocks, route: str, message: Mapping[str, Any]) -> None:
             _refuse()
     if route == "reset":
         return
+    if route == "component_server":
+        return _check_component(page, message)
     if type(message.get("fn_index")) is not int:
         _refuse()
     if route != "cancel":
@@ -91,6 +93,18 @@ def _check_call(page: gr.Blocks, route: str, message: Mapping[str, Any]) -> None
     for number, (block, value) in enumerate(zip(function.inputs, values, strict=True), start=1):
         if not _fits(block, value):
             raise ValueError(ODD.format(number))
+
+
+def _check_component(page: gr.Blocks, message: Mapping[str, Any]) -> None:
+    """A call of a component's own function, such as the canvas's that opens a file."""
+    number, name = message.get("component_id"), message.get("fn_name")
+    if type(number) is not int or not isinstance(name, str):
+        _refuse()
+    if not isinstance(message.get("data"), list):
+        _refuse()
+    block = page.blocks.get(number)
+    if name not in [each.__name__ for each in getattr(block, "server_fns", ())]:
+        raise LookupError
 
 
 def _fits(block: Block, value: Any) -> bool:

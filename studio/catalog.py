@@ -21,6 +21,7 @@ from pipelines.prompt_to_prompt import (
 )
 from pipelines.request import Picture, Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
+from studio import opening
 from studio.comparisons import gathered
 from studio.desk import Desk, Gather, whole
 from studio.endpoint import Spoken
@@ -77,7 +78,13 @@ def entries() -> Sequence[Entry]:
 
 
 def _actions(desk: Desk) -> Actions:
-    return Actions(start=desk.start, watch=desk.watch, stop=desk.stop, check_words=desk.check_words)
+    return Actions(
+        start=desk.start,
+        watch=desk.watch,
+        stop=desk.stop,
+        check_words=desk.check_words,
+        read=opening.read,
+    )
 
 
 def _paint(model: ModelFacts, desk: Desk) -> Tab:

@@ -40,10 +40,12 @@ FOLDERS: Final = ("/assets/", "/static/", "/svelte/")
 READS: Final = frozenset(
     {"queue/data", "upload_progress", "theme.css", "startup-events", "info", "app_id", "heartbeat"}
 )
-WRITES: Final = frozenset({"queue/join", "run", "cancel", "reset", "upload"})
+WRITES: Final = frozenset({"queue/join", "run", "component_server", "cancel", "reset", "upload"})
 NAMING: Final = WRITES | {"queue/data", "upload_progress", "heartbeat"}  # where sessions matter
 MOST_NAMES: Final = 4  # sessions and events in one request; the page names two at most
-TELLING: Final = frozenset({"/", "/config", "queue/join", "queue/data", "run", "upload"})
+TELLING: Final = frozenset(
+    {"/", "/config", "queue/join", "queue/data", "run", "component_server", "upload"}
+)
 
 NOTHING: Final = "There is nothing here."
 UNREADABLE_UPLOAD: Final = "That upload cannot be read."

@@ -123,6 +123,7 @@ def compare(
             with gr.Column(elem_classes="pt-given"):
                 paper = canvas(
                     key=KEY,
+                    read=actions.read,
                     swatches=model.swatches,
                     size=(model.size, model.size),
                     hint=HINT,

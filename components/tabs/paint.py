@@ -106,7 +106,8 @@ def paint(
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):
-            paper = canvas(key=KEY, swatches=model.swatches, size=(model.size, model.size))
+            size = (model.size, model.size)
+            paper = canvas(key=KEY, read=actions.read, swatches=model.swatches, size=size)
             with gr.Row(elem_classes="pt-aside"):
                 turn = gr.Button("Turn this picture into strokes", size="sm", scale=0)
                 live = gr.Checkbox(

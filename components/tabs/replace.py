@@ -126,6 +126,7 @@ def replace(
         with gr.Column(elem_classes="pt-give", min_width=320):
             paper = canvas(
                 key=KEY,
+                read=actions.read,
                 swatches=model.swatches,
                 size=(model.size, model.size),
                 hint=HINT,

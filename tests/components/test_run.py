@@ -39,7 +39,7 @@ class Studio:
 
     def actions(self) -> Actions:
         unused: Any = None
-        return Actions(unused, self.watch, self.stop, unused)
+        return Actions(unused, self.watch, self.stop, unused, unused)
 
 
 @pytest.fixture

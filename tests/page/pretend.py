@@ -24,6 +24,7 @@ from components.tabs.paint import Paint, paint
 from components.tabs.replace import SIDES, Replace, replace
 from components.theme import CSS, HEAD, THEME
 from pipelines.request import Choice, Range, Request
+from studio.opening import read
 
 SIZE = 256
 SWEEP = (0.3, 0.5, 0.7, 0.9)
@@ -102,12 +103,12 @@ class Pretend:
         return f"job-{self.begun}"
 
     def paint(self, model: ModelFacts) -> Paint:
-        actions = Actions(self.start, self.watch, self.stop, self.check_words)
+        actions = Actions(self.start, self.watch, self.stop, self.check_words, read)
         painting = Painting(self.to_strokes, self.halve, self.glimpse)
         return paint(Strokes, model, actions, painting)
 
     def replace(self, model: ModelFacts) -> Replace:
-        actions = Actions(self.start_masked, self.watch, self.stop, self.check_words)
+        actions = Actions(self.start_masked, self.watch, self.stop, self.check_words, read)
         return replace(Replacing, model, actions, self.outlined)
 
     def glimpse(self, sketch: Sketch, values: Mapping[str, Any]) -> bytes | None:

@@ -77,6 +77,35 @@ def test_a_foreign_file_is_neither_served_nor_taken(
             assert join(thief, given(path), uuid.uuid4().hex).status_code == 403
 
 
+def test_a_file_is_opened_on_the_canvas_for_its_owner_only(
+    live: Live, page: httpx.Client, tmp_path: Path
+) -> None:
+    def opened(who: httpx.Client, path: str, function: str = "open_file") -> httpx.Response:
+        components = page.get("/config").json()["components"]
+        canvas = next(
+            each["id"] for each in components if "open_file" in each["props"].get("server_fns", ())
+        )
+        call = {"component_id": canvas, "fn_name": function, "data": [path, "picture"]}
+        session = {"session_hash": uuid.uuid4().hex}
+        return who.post("/gradio_api/component_server/", json={**call, **session})
+
+    path = upload(page, picture(tmp_path))
+    answer = opened(page, path).json()
+    assert (answer["path"], answer["width"]) == (path, 32)
+    shown = page.get(f"/gradio_api/file={answer['shown']['path']}")
+    assert shown.headers["content-type"] == "image/png"
+    assert opened(page, path, "holds").json() is True
+    for other in ("/etc/passwd", "app.py", f"{path}/../../secret", str(live.data / "secret"), "\0"):
+        refused, held = opened(page, other), opened(page, other, "holds")
+        assert refused.status_code == 403 or "did not arrive" in refused.json()["refused"]
+        assert held.status_code == 403 or held.json() is False
+    assert opened(page, path, "show").status_code == 404
+    with live.browser(origin=live.url) as mallory:
+        greet(mallory)
+        assert opened(mallory, path).status_code == 403
+        assert mallory.get(f"/gradio_api/file={answer['shown']['path']}").status_code == 403
+
+
 def test_a_result_is_its_owners_alone(live: Live, page: httpx.Client, tmp_path: Path) -> None:
     session = uuid.uuid4().hex
     assert join(page, given(upload(page, picture(tmp_path))), session).status_code == 200
@@ -153,7 +182,7 @@ def test_without_a_login_nothing_is_open(locked: Live) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         for path in ("/config", "/theme.css", "/assets/x.js", "/gradio_api/info", "/favicon.ico"):
             assert client.get(path).status_code == 401
-        for path in ("queue/join", "upload", "cancel", "run/predict"):
+        for path in ("queue/join", "upload", "cancel", "run/predict", "component_server"):
             files = {"files": ("a.png", b"x")} if path == "upload" else None
             json_ = None if files else {"session_hash": "s"}
             answer = client.post(f"/gradio_api/{path}", json=json_, files=files)
