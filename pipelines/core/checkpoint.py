@@ -1,55 +1,71 @@
-"""A `.safetensors` file by its header: what it holds, before anything is allocated.
+"""What a `.safetensors` file or a folder is, before anything is allocated.
 
-Eight bytes of length, that much JSON, then the bytes of the tensors without gaps
-(https://github.com/huggingface/safetensors#format). The names and shapes of the tensors tell the
-architecture.
+The names, types and shapes of the tensors (core/header.py) tell the architecture. What a file says
+is compared with literals, never with patterns that could take long over it.
 """
 
 import json
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
-MAX_HEADER: Final = 32 * 2**20  # bytes; an XL checkpoint needs half a million
-MAX_SIDES: Final = 8  # of a tensor
+from pipelines.core import header
+from pipelines.core.header import Entry, shown
+
+MAX_JSON: Final = 256 * 2**10  # bytes of a configuration; parsing a megabyte can take 0.15 s
 FAMILIES: Final = {
     "sd1": "Stable Diffusion 1",
     "sd2": "Stable Diffusion 2",
     "sdxl": "Stable Diffusion XL",
 }
 CONTEXTS: Final = {768: "sd1", 1024: "sd2", 2048: "sdxl"}  # width of a token at cross-attention
-_BYTES = {
-    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 1),
-    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
-    **dict.fromkeys(("U32", "I32", "F32"), 4),
-    **dict.fromkeys(("U64", "I64", "F64"), 8),
-}
+FLOATS: Final = ("F16", "BF16", "F32", "F64")
+MIN_WIDTH: Final = 16  # of a word's vectors; 768, 1024 and 1280 in what is published
+MAX_ENCODERS: Final = 3
 
-# What a file may be → how it is called, and the tensor that tells. The first that fits counts.
+_OF_NETWORKS = ("\nlora_unet_", "\nlora_te", "\nlycoris_")  # what kohya begins a layer's name with
+
+# What a file may be → how it is called, and what its names, one a line, hold. The first that fits.
 _KINDS = {
     "lora": (
         "a LoRA",
-        r"lora_(A|B|up|down)\b|[._]lora\.(up|down)\.|\.lora_linear_layer\.|\.(hada|lokr)_w"
-        r"|\.([wb]_norm|diff|diff_b|on_input|oft_blocks|[ab]1\.weight)$",
+        *("lora_A.", "lora_B.", "lora_up.", "lora_down.", "lora_mid.", "lora.up.", "lora.down."),
+        *("lora_A\n", "lora_B\n", "lora_linear_layer.", "lora.linear_layer.", ".hada_w", ".lokr_w"),
+        *(*_OF_NETWORKS, ".dora_scale\n", ".lora_magnitude_vector"),
+        *(".w_norm\n", ".b_norm\n", ".diff\n", ".diff_b\n", ".on_input\n", ".oft_blocks\n"),
+        *(".a1.weight\n", ".b1.weight\n"),
     ),
-    "embedding": ("a textual inversion", r"^(emb_params|clip_[lg]|<[^.]*>)$"),
-    "controlnet": ("a ControlNet", r"^control_model\.|controlnet_cond_embedding|^input_hint_block"),
-    "flux": ("a Flux checkpoint", r"(^|\.)double_blocks\.\d+\.img_attn"),
-    "sd3": ("a Stable Diffusion 3 checkpoint", r"(^|\.)joint_blocks\."),
-    "edm": ("an EDM checkpoint, as Playground 2.5 is", r"^edm_(mean|std)$|^edm_vpred\."),
-    "sdxl": ("a Stable Diffusion XL checkpoint", r"^conditioner\.embedders\.1\.model\."),
-    "refiner": ("the refiner of Stable Diffusion XL", r"^conditioner\.embedders\.0\.model\."),
-    "sd2": ("a Stable Diffusion 2 checkpoint", r"^cond_stage_model\.model\."),
-    "sd1": ("a Stable Diffusion 1 checkpoint", r"^cond_stage_model\.transformer\."),
+    "embedding": ("a textual inversion", "\nemb_params\n", "\nstring_to_param."),  # or by shapes
+    "controlnet": (
+        "a ControlNet",
+        *("\ncontrol_model.", "controlnet_cond_embedding", "\ninput_hint_block"),
+    ),
+    "flux": ("a Flux checkpoint", "\ndouble_blocks.", ".double_blocks."),
+    "sd3": ("a Stable Diffusion 3 checkpoint", "\njoint_blocks.", ".joint_blocks."),
+    "edm": (
+        "an EDM checkpoint, as Playground 2.5 is",
+        *("\nedm_mean\n", "\nedm_std\n", "\nedm_vpred."),
+    ),
+    "sdxl": ("a Stable Diffusion XL checkpoint", "\nconditioner.embedders.1.model."),
+    "refiner": ("the refiner of Stable Diffusion XL", "\nconditioner.embedders.0.model."),
+    "sd2": ("a Stable Diffusion 2 checkpoint", "\ncond_stage_model.model."),
+    "sd1": ("a Stable Diffusion 1 checkpoint", "\ncond_stage_model.transformer."),
     "denoiser": (
         "a denoiser without its text encoder",
-        r"^(model\.diffusion_model\.)?input_blocks\.|^down_blocks\.",
+        *("\nmodel.diffusion_model.input_blocks.", "\ninput_blocks.", "\ndown_blocks."),
     ),
-    "text": ("a text encoder", r"(^|\.)text_model\.encoder\.layers\."),
-    "vae": ("an autoencoder", r"^(first_stage_model\.)?decoder\.(conv_in|mid|up)"),
+    "text": (
+        "a text encoder",
+        *("\ntext_model.encoder.layers.", ".text_model.encoder.layers."),
+    ),
+    "vae": (
+        "an autoencoder",
+        *("\ndecoder.conv_in", "\ndecoder.mid", "\ndecoder.up"),
+        *(f"\nfirst_stage_model.decoder.{part}" for part in ("conv_in", "mid", "up")),
+    ),
 }
 UNUSED: Final = ("safety_checker", "feature_extractor", "image_encoder")  # parts that no edit asks
 _LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")  # the last has the old checker
@@ -57,20 +73,55 @@ _UNKNOWN = "a kind of model that is not known here"
 _OFFER = "the studio edits with Stable Diffusion 1, 2 and XL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
     """What the header of a `.safetensors` file says."""
 
     path: Path
-    shapes: Mapping[str, tuple[int, ...]]  # of the tensors, by name
+    tensors: Mapping[str, Entry]  # by name
     metadata: Mapping[str, str]
 
-    @property
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return {name: shape for name, (_, shape) in self.tensors.items()}
+
+    @cached_property
     def kind(self) -> str:
         """A key of FAMILIES, or another thing that such a file may hold."""
-        names = "\n".join(self.shapes)
-        fits = (k for k, (_, mark) in _KINDS.items() if re.search(mark, names, re.MULTILINE))
-        return next(fits, "unknown")
+        names = "\n".join(("", *self.tensors, ""))
+        if len(self.vectors) == 1 and not any(mark in names for mark in _OF_NETWORKS):
+            return "embedding"
+        fits = (
+            kind for kind, (_, *marks) in _KINDS.items() if any(mark in names for mark in marks)
+        )
+        return next(fits, "embedding" if self.vectors else "unknown")
+
+    @cached_property
+    def vectors(self) -> Mapping[str, tuple[int, int]]:
+        """Name → how many vectors and how wide, where the file may be a word for text encoders.
+
+        That is seen by type and shape alone: one floating-point tensor of one or two sides, or one
+        for each of a few encoders with as many vectors. Single numbers beside them do not count.
+        """
+        large = {name: each for name, each in self.tensors.items() if each[1] not in ((), (1,))}
+        if not 1 <= len(large) <= MAX_ENCODERS:
+            return {}
+        sizes = {name: _rows(shape) for name, (_, shape) in large.items()}
+        fits = all(
+            dtype in FLOATS and len(shape) <= 2 and _rows(shape)[1] >= MIN_WIDTH
+            for dtype, shape in large.values()
+        )
+        return sizes if fits and len({count for count, _ in sizes.values()}) == 1 else {}
+
+    def of(self, widths: Sequence[int]) -> Sequence[str]:
+        """The tensor with the vectors of each text encoder of these widths; none if they differ."""
+        left = sorted(self.vectors, key=lambda name: ("g" in name, name))  # clip_l before clip_g
+        found: list[str] = []
+        for width in widths:
+            fits = [name for name in left if self.vectors[name][1] == width]
+            found += fits[:1]
+            left = [name for name in left if name not in found]
+        return found if len(found) == len(widths) and not left else []
 
     @property
     def called(self) -> str:
@@ -91,7 +142,7 @@ class Checkpoint:
         (https://github.com/Stability-AI/ModelSpec), or as the published files are called.
         """
         said = self.metadata.get("modelspec.prediction_type", "").lower()
-        if "v_pred" in self.shapes or said.startswith("v"):
+        if "v_pred" in self.tensors or said.startswith("v"):
             return "v_prediction"
         if said.startswith("eps"):
             return "epsilon"
@@ -107,7 +158,7 @@ class Checkpoint:
     @property
     def zero_snr(self) -> bool:
         """Whether it was trained down to no signal at all (tensor `ztsnr`)."""
-        return "ztsnr" in self.shapes
+        return "ztsnr" in self.tensors
 
     def family(self) -> str:
         """The key of FAMILIES of a whole checkpoint; ValueError with a sentence otherwise."""
@@ -119,38 +170,30 @@ class Checkpoint:
                 f"The denoiser of {name} takes {self.in_channels} channels; the studio edits with "
                 "those of 4, or of 9 for inpainting."
             )
-        if not any(re.match(r"(first_stage_model|vae)\.", each) for each in self.shapes):
+        if not any(each.startswith(("first_stage_model.", "vae.")) for each in self.tensors):
             raise ValueError(f"{name} has no autoencoder; take the file of the whole model.")
         return kind
 
 
 def read(path: Path) -> Checkpoint:
-    """The header of a `.safetensors` file, checked against the file's size.
+    """What the header of a file says; ValueError with a sentence as in core/header.py."""
+    found = header.read(path)
+    return Checkpoint(path, found.tensors, found.metadata)
 
-    No tensor is read. Raises ValueError with one sentence where the file is something else, cut
-    off, or says what cannot be.
-    """
-    size = path.stat().st_size
+
+def read_json(path: Path) -> Any:
+    """A configuration from outside; ValueError with a reason where it is too long, or no JSON."""
     with path.open("rb") as file:
-        start = file.read(8)
-        length = int.from_bytes(start, "little")
-        if len(start) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER):
-            if _is_pickle(start):
-                raise ValueError(f"{path.name} can run code; only .safetensors files are read.")
-            raise ValueError(
-                f"{path.name} is cut off or of another kind; only .safetensors files are read."
-            )
-        text = file.read(length)
-    header = _parsed(text)
-    if not isinstance(header, dict):
-        raise ValueError(f"The header of {path.name} cannot be read; fetch the file again.")
-    metadata = header.pop("__metadata__", {})
-    wrong = _wrong(header, size - 8 - length)
-    if wrong:
-        raise ValueError(f"{path.name} is damaged ({wrong}); fetch the file again.")
-    shapes = {name: tuple(tensor["shape"]) for name, tensor in header.items()}
-    told = metadata.items() if isinstance(metadata, dict) else ()
-    return Checkpoint(path, shapes, {str(name): str(value) for name, value in told})
+        text = file.read(MAX_JSON + 1)
+    if len(text) > MAX_JSON:
+        raise ValueError(f"it has more than {MAX_JSON // 2**10} KB")
+    try:
+        found = json.loads(text)
+        if b"\\u" in text:
+            json.dumps(found, ensure_ascii=False).encode()  # half letters raise ValueError here
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return found
 
 
 def title(path: Path) -> str:
@@ -180,7 +223,7 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
     """
     called = title(folder)
     try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        index = read_json(folder / "model_index.json")
         name = str(index["_class_name"])
     except FileNotFoundError:
         raise ValueError(
@@ -190,14 +233,16 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
         raise ValueError(f"The model_index.json of {called} cannot be read.") from None
     family = re.sub("(Img2Img|Inpaint)?Pipeline$", "", name)
     if family not in ("StableDiffusion", "StableDiffusionXL", "LatentConsistencyModel"):
-        raise ValueError(f"{called} is a model for {name}; {_OFFER}.")
+        raise ValueError(f"{called} is a model for {shown(name)}; {_OFFER}.")
     if index.get("requires_aesthetics_score"):
         raise ValueError(f"{called} is {_KINDS['refiner'][0]}; {_OFFER}.")
     for part, home in index.items():
         if not isinstance(home, list):
             continue
         if home[:1] and home[0] not in _LIBRARIES:
-            raise ValueError(f"The {part} of {called} brings code of its own; it is not run.")
+            raise ValueError(
+                f"The {shown(part)} of {called} brings code of its own; it is not run."
+            )
         if part == "scheduler" and str(home[-1]).startswith("EDM"):
             raise ValueError(f"{called} is an EDM model, as Playground 2.5 is; {_OFFER}.")
     for path in sorted(folder.glob("*/*.safetensors")):
@@ -205,41 +250,6 @@ def check_folder(folder: Path) -> Mapping[str, Any]:
     return index
 
 
-def _is_pickle(start: bytes) -> bool:
-    """By content: a pickle, or the zip archive of pickles that torch writes."""
-    return start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in b"\2\3\4\5")
-
-
-def _parsed(text: bytes) -> object:
-    """JSON; None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _wrong(tensors: Mapping[str, Any], room: int) -> str:
-    """What contradicts itself in a header over `room` bytes of tensors, or ""."""
-    spans: list[tuple[int, int]] = []
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, dict):
-            return f"{name[:80]} is no tensor"
-        shape, span = tensor.get("shape"), tensor.get("data_offsets")
-        width = _BYTES.get(str(tensor.get("dtype")))
-        if width is None:
-            return f"{name[:80]} is of an unknown type"
-        if not (_counts(shape) and _counts(span)) or len(span) != 2 or len(shape) > MAX_SIDES:
-            return f"{name[:80]} has no size"
-        if math.prod(shape) * width != span[1] - span[0]:
-            return f"{name[:80]} is not as long as its shape"
-        spans.append((span[0], span[1]))
-    end = 0
-    for begin, after in sorted(spans):
-        if begin != end:
-            return "tensors overlap or leave gaps"
-        end = after
-    return "" if end == room else f"{room} bytes instead of {end}"
-
-
-def _counts(value: object) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
+def _rows(shape: Sequence[int]) -> tuple[int, int]:
+    """How many vectors, and how wide."""
+    return (shape[0] if len(shape) > 1 else 1), shape[-1]

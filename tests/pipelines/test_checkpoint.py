@@ -1,14 +1,18 @@
 """What a file is, read from its header: named, or refused with one sentence."""
 
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pipelines import Bundle
 from pipelines.core import checkpoint, distilled
+from pipelines.core.header import BYTES
 
 UNET = "model.diffusion_model.input_blocks.0.0.weight"
 VAE = "first_stage_model.decoder.conv_in.weight"
@@ -52,9 +56,6 @@ def write(path: Path, said: object, data: bytes = b"", length: int | None = None
         (("unet.down_blocks.0.attentions.0.proj_in.lora_A.weight",), "lora"),
         (("lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight",), "lora"),
         (("lora_unet_mid_block_attentions_0_proj_in.hada_w1_a",), "lora"),
-        (("emb_params",), "embedding"),
-        (("clip_g", "clip_l"), "embedding"),
-        (("<cat-toy>",), "embedding"),
         (("decoder.conv_in.weight", "encoder.conv_in.weight"), "vae"),
         ((VAE,), "vae"),
         (("control_model.input_blocks.0.0.weight",), "controlnet"),
@@ -76,6 +77,56 @@ def test_the_names_of_the_tensors_tell_the_kind(
         return
     with pytest.raises(ValueError, match=r"^x\.safetensors is .*; the studio edits with .*XL\.$"):
         read.family()
+
+
+WORDS = [  # tensors of a textual inversion, and of what is none
+    ({"emb_params": ("F32", 4, 768)}, True),
+    ({"string_to_param.*": ("F16", 1, 768)}, True),
+    ({"<cat>": ("BF16", 768)}, True),
+    ({"cat": ("F32", 1024)}, True),
+    ({"text_encoders_0": ("F32", 2, 768)}, True),
+    ({"weight": ("F64", 16, 1280)}, True),
+    ({"lora_up": ("F32", 3, 768)}, True),
+    ({"a b . weird/名": ("F32", 3, 128)}, True),
+    (
+        {"string_to_param.*": ("F32", 2, 768), "string_to_token.*": ("I64",), "step": ("I64", 1)},
+        True,
+    ),
+    ({"clip_l": ("F16", 2, 768), "clip_g": ("F16", 2, 1280)}, True),
+    ({"text_encoders_0": ("F32", 2, 768), "text_encoders_1": ("F32", 2, 1280)}, True),
+    ({"0": ("F32", 768), "1": ("F32", 1280)}, True),
+    ({"a": ("F32", 2, 768), "b": ("F32", 3, 1280)}, False),
+    ({"a": ("F8_E4M3", 2, 768)}, False),
+    ({"a": ("I64", 2, 768)}, False),
+    ({"a": ("F32", 1, 2, 768)}, False),
+    ({"a": ("F32", 2, 3)}, False),
+    ({"a": ("F32",)}, False),
+    ({str(i): ("F32", 768) for i in range(4)}, False),
+    ({"x.lora_up.weight": ("F32", 8, 768), "x.lora_down.weight": ("F32", 8, 1280)}, False),
+]
+
+
+@pytest.mark.parametrize(("tensors", "is_word"), WORDS)
+def test_a_word_is_known_by_shapes_and_types_alone(
+    tensors: dict[str, tuple[Any, ...]], is_word: bool, tmp_path: Path
+) -> None:
+    said, end = {}, 0
+    for name, (dtype, *shape) in tensors.items():
+        begin, end = end, end + math.prod(shape) * BYTES[dtype]
+        said[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    read = checkpoint.read(write(tmp_path / "x.safetensors", said, bytes(end)))
+    assert (read.kind == "embedding") == is_word
+
+
+def test_vectors_find_their_encoders_by_width(tmp_path: Path) -> None:
+    for first, second in (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"), ("b", "a")):
+        path = tmp_path / "x.safetensors"
+        save_file({first: torch.zeros(2, 768), second: torch.zeros(2, 1280)}, path)
+        read = checkpoint.read(path)
+        assert read.of([768, 1280]) == [first, second]
+        assert read.of([768]) == read.of([1024]) == read.of([768, 768]) == []
+    save_file({"clip_g": torch.zeros(2, 32), "clip_l": torch.zeros(2, 32)}, path)
+    assert checkpoint.read(path).of([32, 32]) == ["clip_l", "clip_g"]
 
 
 def test_another_architecture_is_named(tmp_path: Path) -> None:
