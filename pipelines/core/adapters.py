@@ -5,12 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from safetensors.torch import load_file
-from tokenizers import Regex, normalizers
-from torch import Tensor
 
-from pipelines.core import checkpoint, lora_alpha, lora_keys
+from pipelines.core import checkpoint, lora_alpha, lora_keys, taught
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 from pipelines.core.loras import merge, unapplied, width
 
@@ -41,8 +38,8 @@ def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> dict[str, str]:
 def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
     """Teach the text encoders new words, one per file, called as the file without its ending.
 
-    Textual inversion (Gal et al., arXiv:2208.01618): a word stands for one or several vectors.
-    The tokenizer writes them for the word itself, so the words of a prompt keep their places.
+    Textual inversion (Gal et al., arXiv:2208.01618): a word stands for one or several vectors
+    (core/taught.py).
     Raises ValueError with one sentence where a file is no embedding or one for another family.
     """
     pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
@@ -51,11 +48,12 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
     for source in embeddings:
         path = Path(source).expanduser()
         header = checkpoint.read(path)
-        check_embedding(header, [encoder.config.hidden_size for encoder in encoders])
+        widths = [encoder.config.hidden_size for encoder in encoders]
+        check_embedding(header, widths)
         tensors = load_file(path)
-        rows = [tensors[name].reshape(-1, tensors[name].shape[-1]) for name in _vectors(header)]
+        rows = [tensors[name].reshape(-1, tensors[name].shape[-1]) for name in header.of(widths)]
         for tokenizer, encoder, vectors in zip(tokenizers, encoders, rows, strict=True):
-            _teach(tokenizer, encoder, path.stem, vectors)
+            taught.teach(tokenizer, encoder, called(path), vectors)
 
 
 def names(files: Iterable[str | Path]) -> list[str]:
@@ -64,9 +62,9 @@ def names(files: Iterable[str | Path]) -> list[str]:
     Raises ValueError with one sentence where two would be called the same.
     """
     found = [called(file) for file in files]
-    folded = [name.casefold() for name in found]
+    folded = [taught.fold(name) for name in found]
     for name in found:
-        if folded.count(name.casefold()) > 1:
+        if folded.count(taught.fold(name)) > 1:
             raise ValueError(f"Two files are called {name}; leave one out, or rename it.")
     return found
 
@@ -105,36 +103,10 @@ def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
     name = header.path.name
     if header.kind != "embedding":
         raise ValueError(f"{name} is {header.called}, no textual inversion.")
-    theirs = [(0, *header.shapes[vectors])[-1] for vectors in _vectors(header)]
-    if widths and theirs != list(widths):
+    taught.check(called(header.path), name)
+    if not header.vectors or (widths and not header.of(widths)):
         raise ValueError(f"{name} is a word for another family of models than this one.")
 
 
 def _family(context: int | None) -> str | None:
     return FAMILIES.get(CONTEXTS.get(context or 0, ""))
-
-
-def _vectors(header: Checkpoint) -> list[str]:
-    """The tensor with the vectors of each text encoder, the first encoder's first."""
-    both = ["clip_l", "clip_g"]
-    return both if header.shapes.keys() >= set(both) else [next(iter(header.shapes))]
-
-
-@torch.no_grad()
-def _teach(tokenizer: Any, encoder: Any, word: str, vectors: Tensor) -> None:
-    """`word`, in any case, becomes as many tokens as there are vectors."""
-    known = len(tokenizer)
-    tokens = [f"<|{known + place}|>" for place in range(len(vectors))]
-    tokenizer.add_tokens(tokens)
-    ids = tokenizer.convert_tokens_to_ids(tokens)
-    size = max(max(ids) + 1, encoder.get_input_embeddings().num_embeddings)
-    encoder.resize_token_embeddings(size, mean_resizing=False)
-    weight = encoder.get_input_embeddings().weight
-    weight[ids] = vectors.to(weight.device, weight.dtype)
-    backend = tokenizer.backend_tokenizer
-    pattern = Regex(rf"(?i)(?<!\w){re.escape(word)}(?!\w)")
-    spelled = normalizers.Replace(pattern, " ".join(tokens))
-    backend.normalizer = normalizers.Sequence([spelled, backend.normalizer])
-    for module in encoder.modules():  # or the summary is taken at the highest token of all
-        if hasattr(module, "eos_token_id"):
-            module.eos_token_id = tokenizer.eos_token_id

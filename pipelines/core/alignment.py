@@ -43,7 +43,7 @@ def align(bundle: Bundle, source: str, target: str) -> Alignment:
     """A replacement where words were only swapped, else a refinement; L is the longer's length."""
     window, length = tokens.window(bundle), tokens.length(bundle, source, target)
     mine, other = tokens.line(bundle, source), tokens.line(bundle, target)
-    here, there = tokens.words(bundle, source), tokens.words(bundle, target)
+    here, there = tokens.apart(bundle, source), tokens.apart(bundle, target)
     same = torch.ones(length, dtype=torch.float64)
     change, uneven = _change(here, there)
     if (mine.ids, mine.positions) == (other.ids, other.positions):

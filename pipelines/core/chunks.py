@@ -5,11 +5,12 @@ are cut after a comma near the end of a window (as AUTOMATIC1111's web UI does i
 words, and inside a word only where that is longer than a window; `BREAK` cuts where it stands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipelines.core import emphasis
+from pipelines.core import emphasis, taught
+from pipelines.core.emphasis import Emphasis
 
 MOST: Final = 8  # windows; a prompt of 2000 letters seldom needs more
 NEAR: Final = 20 / 75  # of a window's room, for commas
@@ -29,17 +30,14 @@ def chunks(tokenizer: Any, prompt: str) -> list[list[Token]]:
     Raises ValueError with one sentence where the prompt needs more than MOST windows. A fast
     tokenizer must not be called from two threads at once.
     """
-    read = emphasis.read(prompt)
-    coded = tokenizer(
-        read.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
+    read = marked(tokenizer, prompt)
     found: list[list[Token]] = [[]]
     breaks = list(read.breaks)
-    for number, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
-        while breaks and breaks[0] < end:
+    for token in _tokens(tokenizer, read):
+        while breaks and breaks[0] < token.end:
             breaks.pop(0)
             found.append([])
-        found[-1].append(Token(number, start, end, read.weights[start]))
+        found[-1].append(token)
     room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
     windows = [window for part in found for window in _windows(read.text, part, room)]
     if len(windows) > MOST:
@@ -50,11 +48,40 @@ def chunks(tokenizer: Any, prompt: str) -> list[list[Token]]:
     return windows or [[]]
 
 
+def marked(tokenizer: Any, prompt: str) -> Emphasis:
+    """A prompt's marks, as far as they are no letters of a word that was taught."""
+    return emphasis.read(prompt, taught.words(tokenizer))
+
+
 def padded(tokenizer: Any, tokens: Sequence[Token]) -> tuple[list[int], list[int]]:
     """The ids of a whole window, and 1 where it is not padding."""
     ids = [tokenizer.bos_token_id, *(token.id for token in tokens), tokenizer.eos_token_id]
     rest = tokenizer.model_max_length - len(ids)
     return ids + [tokenizer.pad_token_id] * rest, [1] * len(ids) + [0] * rest
+
+
+def _tokens(tokenizer: Any, read: Emphasis) -> Iterator[Token]:
+    """All of a prompt, each taught word being its own tokens."""
+    known = taught.words(tokenizer)
+    at = 0
+    for word in read.taught:
+        yield from _plain(tokenizer, read, at, word.start)
+        for number in known[word.word]:
+            yield Token(number, word.start, word.end, read.weights[word.start])
+        at = word.end
+    yield from _plain(tokenizer, read, at, len(read.text))
+
+
+def _plain(tokenizer: Any, read: Emphasis, begin: int, stop: int) -> Iterator[Token]:
+    """What the tokenizer makes of the letters from `begin` to `stop`."""
+    coded = tokenizer(
+        read.text[begin:stop],
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    for number, (start, end) in zip(coded["input_ids"], coded["offset_mapping"], strict=True):
+        yield Token(number, begin + start, begin + end, read.weights[begin + start])
 
 
 def _windows(text: str, tokens: list[Token], room: int) -> list[list[Token]]:

@@ -9,14 +9,16 @@ As in compel: `word++` counts 1.1 times for each plus, `word--` 0.9 times for ea
 
 A backslash makes a letter of what follows it: `\\(`, `\\)`, `\\[`, `\\]`, `\\+`, `\\-`, `\\\\`. A
 prompt that uses none of this is read as it stands. Prompts that change with the steps, as in
-`[day:night:0.5]`, and blends of prompts are not read.
+`[day:night:0.5]`, and blends of prompts are not read. In a word that was taught (core/taught.py)
+nothing is a mark, and what stands behind it may be: `(glow (1):1.2)`, `glow (1)++`.
 """
 
 import re
-from collections.abc import MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.core.taught import Span, spans
 from pipelines.request import MAX_SHOWN, readable
 
 MOST: Final = 10.0  # times, either way; far beyond what makes a picture
@@ -39,6 +41,7 @@ MARKS = re.compile(
     """,
     re.VERBOSE,
 )
+SIGNS = re.compile(r"(\++|-+)(?![\w+-])")  # behind a taught word
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,20 @@ class Emphasis:
     text: str  # blanks in place of the marks
     weights: tuple[float, ...]  # of each letter
     breaks: tuple[int, ...]  # where a new window begins
+    taught: tuple[Span, ...] = ()
 
 
-def read(prompt: str) -> Emphasis:
-    """Raises ValueError with one sentence where words count more than MOST times."""
+def read(prompt: str, taught: Iterable[str] = ()) -> Emphasis:
+    """Raises ValueError with one sentence where words count more than MOST times.
+
+    `taught` are folded words in which nothing is a mark.
+    """
     letters, weights = list(prompt), [1.0] * len(prompt)
     breaks: list[int] = []
     opened: dict[str, list[int]] = {"round": [], "square": []}
-    for mark in MARKS.finditer(prompt):
-        kind, (start, end) = str(mark.lastgroup), mark.span()
+    whole = spans(prompt, taught)
+    for kind, mark in _marks(prompt, whole):
+        start, end = mark.span()
         match kind:
             case "letter":
                 end = start + 1  # the backslash goes, the letter stays
@@ -69,6 +77,9 @@ def read(prompt: str) -> Emphasis:
                 _weigh(weights, opened["square"].pop(), start, SQUARE)
             case "break":
                 breaks.append(start)
+            case "behind":
+                word = next(each for each in whole if each.end == start)
+                _weigh(weights, word.start, end, _factor(mark[0]))
             case "signs":
                 _weigh(weights, start, end, _factor(mark["signs"]))
                 start = mark.start("signs")
@@ -82,7 +93,27 @@ def read(prompt: str) -> Emphasis:
         if not -MOST <= weight <= MOST:
             found = f", not {readable(weight)}" if abs(weight) < MAX_SHOWN else ""
             raise ValueError(f"Words count from {-MOST:g} to {MOST:g} times{found}.")
-    return Emphasis("".join(letters), tuple(weights), tuple(breaks))
+    text = "".join(letters)
+    standing = (
+        each for each in whole if text[each.start : each.end] == prompt[each.start : each.end]
+    )
+    return Emphasis(text, tuple(weights), tuple(breaks), tuple(standing))
+
+
+def _marks(prompt: str, taught: Iterable[Span]) -> Iterator[tuple[str, re.Match[str]]]:
+    """Each mark with its kind, from left to right; where a taught word begins, none does."""
+    at = 0
+    for word in taught:
+        while (mark := MARKS.search(prompt, at)) and mark.start() < word.start:
+            yield str(mark.lastgroup), mark
+            at = mark.end()
+        if at <= word.start:
+            at = word.end
+            if signs := SIGNS.match(prompt, at):
+                yield "behind", signs
+                at = signs.end()
+    for mark in MARKS.finditer(prompt, at):
+        yield str(mark.lastgroup), mark
 
 
 def _factor(written: str) -> float:

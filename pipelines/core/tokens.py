@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipelines.core import emphasis
 from pipelines.core.bundle import Bundle
-from pipelines.core.chunks import Token, chunks
+from pipelines.core.chunks import Token, chunks, marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,32 @@ def line(bundle: Bundle, text: str) -> Line:
 
 
 def words(bundle: Bundle, text: str) -> list[Word]:
-    """The words of `text` in order; no marks, no punctuation."""
+    """The words of `text` in order; no marks, no punctuation.
+
+    Each part of a taught word with blanks in it is one, with the tokens of the whole.
+    """
     placed = _placed(bundle, _chunks(bundle, text))
     found: list[Word] = []
-    for run in re.finditer(r"\S+", emphasis.read(text).text):
+    for run in re.finditer(r"\S+", marked(bundle.tokenizers[0], text).text):
         inner = re.search(r"\w(?:.*\w)?", run[0])
         if inner is None:
             continue
         start, end = run.start() + inner.start(), run.start() + inner.end()
         inside = (i for i, token in placed if token.start < end and token.end > start)
         found.append(Word(inner[0], start, tuple(inside)))
+    return found
+
+
+def apart(bundle: Bundle, text: str) -> list[Word]:
+    """The same, but a taught word is one, however it is spelled."""
+    taught = marked(bundle.tokenizers[0], text).taught
+    found: list[Word] = []
+    for word in words(bundle, text):
+        span = next((each for each in taught if each.start <= word.start < each.end), None)
+        if span is None:
+            found.append(word)
+        elif not (found and found[-1].start == span.start):
+            found.append(Word(text[span.start : span.end], span.start, word.positions))
     return found
 
 
@@ -88,7 +103,8 @@ def find(bundle: Bundle, text: str, sought: str) -> tuple[int, ...] | None:
         starts = starts[which - 1 : which]
     if not starts:
         return None
-    return tuple(i for at in starts for word in there[at:][: len(wanted)] for i in word.positions)
+    named = (i for at in starts for word in there[at:][: len(wanted)] for i in word.positions)
+    return tuple(dict.fromkeys(named))
 
 
 def named(bundle: Bundle, text: str, sought: str, whose: str) -> list[int]:
