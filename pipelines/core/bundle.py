@@ -43,7 +43,7 @@ class Bundle:
         self.vae, self.unet = vae, unet
         self.tokenizers, self.text_encoders = tokenizers, text_encoders
         self.scheduler_config = scheduler_config
-        self.name = name
+        self.name, self.note = name, ""  # `note` says which tensors of its files are not used
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
         self.loras: Mapping[str, float] = {}  # what was added: name → weight
         self.words: Sequence[str] = ()  # what was taught
@@ -76,8 +76,7 @@ class Bundle:
         Only safetensors weights are read; a file or a folder needs no connection. Each file of
         `loras` is added times its weight; each of `embeddings` is a word called as its file. A
         `ranker/`, a student in `fast/` or a tiny autoencoder in `taesd/` in the folder is loaded
-        when it is first asked for. Raises ValueError with one sentence where the source is not such
-        a model or does not fit it.
+        when it is first asked for. ValueError with one sentence where that is no model of these.
         """
         path = Path(source).expanduser()
         if not path.exists():
@@ -90,6 +89,7 @@ class Bundle:
         adapters.add_embeddings(pipe, embeddings)
         bundle = cls.of(pipe, name=checkpoint.title(path), loras=added)
         bundle.words, bundle.unused = taught, unused
+        bundle.note = (folder if path.is_dir() else single_file).note(pipe, path)
         if dtype == torch.float16 and bundle.vae.config.get("force_upcast") and bundle._large:
             bundle.vae.to(torch.float32)  # XL's own autoencoder overflows in half precision
         bundle.to(device)

@@ -6,6 +6,7 @@ Such a file holds weights only. The sizes of the networks and the vocabulary lie
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from diffusers import UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTokenizer
 
-from pipelines.core import checkpoint
+from pipelines.core import accounting, checkpoint, conversion
 from pipelines.core.checkpoint import Checkpoint
 
 CONFIGS = Path(__file__).resolve().parents[2] / "assets" / "configs"
@@ -31,6 +32,7 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
     """
     header = checkpoint.read(path)
     family = header.family()
+    scales = accounting.scales(header)
     folder = configs / family
     index = json.loads((folder / "model_index.json").read_text("utf-8"))
     options = {"config": str(folder), "local_files_only": True}
@@ -39,11 +41,12 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
     if "tokenizer_2" in index:
         parts["tokenizer_2"] = _tokenizer(configs, OPEN_CLIP_PADDING)
     try:
-        parts["unet"] = UNet2DConditionModel.from_single_file(
-            str(path), subfolder="unet", in_channels=header.in_channels, **options
-        )
-        pipeline = getattr(diffusers, index["_class_name"])
-        pipe = pipeline.from_single_file(str(path), **options, **parts)
+        with accounting.quietly():
+            parts["unet"] = UNet2DConditionModel.from_single_file(
+                str(path), subfolder="unet", in_channels=header.in_channels, **options
+            )
+            pipeline = getattr(diffusers, index["_class_name"])
+            pipe = pipeline.from_single_file(str(path), **options, **parts)
     except NotImplementedError:  # a tensor without data, which diffusers cannot move
         raise ValueError(
             f"{path.name} is incomplete: tensors of its networks are missing."
@@ -54,8 +57,18 @@ def load(path: Path, dtype: torch.dtype = torch.float32, configs: Path = CONFIGS
         if isinstance(network, torch.nn.Module):
             _check_complete(network, path)
             network.to(dtype)
+    if scales:
+        _multiply(pipe, header, scales)
     _configure(pipe, header)
     return pipe
+
+
+def note(pipe: Any, path: Path) -> str:
+    """One sentence about the tensors of a loaded file that are not used; "" where all are."""
+    header = checkpoint.read(path)
+    used = {*conversion.sources(pipe, header).values(), *accounting.scales(header).values()}
+    unused = [name for name in header.tensors if name not in used and not accounting.marker(name)]
+    return accounting.note(path.name, header.tensors.keys(), unused)
 
 
 def size(path: Path, configs: Path = CONFIGS) -> int | None:
@@ -91,6 +104,13 @@ def predicts_noise(unet: Any) -> bool:
         output = unet(torch.cat([x, hidden], 1).to(unet.dtype), 999, words, return_dict=False)[0]
     both = torch.stack([output.float().flatten(), x.flatten()])
     return bool(torch.corrcoef(both)[0, 1] > 0.5)
+
+
+def _multiply(pipe: Any, header: Checkpoint, scales: Mapping[str, str]) -> None:
+    spread = conversion.spread(pipe, header, accounting.read_scales(header, scales))
+    for part in {part for part, _ in spread}:
+        scaled = {name: scale for (home, name), scale in spread.items() if home == part}
+        accounting.multiply(pipe.components[part], scaled)
 
 
 def _tokenizer(configs: Path, pad_token: str) -> Any:
