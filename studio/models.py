@@ -5,7 +5,6 @@ defaults, swatches and a small vocabulary, `examples/<tab>.json` something to be
 is required.
 """
 
-import json
 import logging
 import os
 import re
@@ -241,16 +240,16 @@ def _read(path: Path) -> object:
     if not os.path.isfile(path):
         return None
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return checkpoint.read_json(path)
+    except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s); going on without it", path, error)
         return None
 
 
 def _examples(folder: Path) -> Mapping[str, Sequence[Facts]]:
     """The examples of each tab, from `examples/<tab>.json`."""
-    lists = (folder / "examples").glob("*.json")
-    return {file.stem: _listed(file.parent, _read(file)) for file in sorted(lists)}
+    lists = sorted((folder / "examples").glob("*.json"))
+    return {file.stem: _listed(folder, _read(file)) for file in lists if _is_own(file, folder)}
 
 
 def _listed(folder: Path, examples: object) -> Sequence[Facts]:
@@ -263,16 +262,31 @@ def _listed(folder: Path, examples: object) -> Sequence[Facts]:
         if not isinstance(each.get("name"), str):
             continue
         named = [name for name in ("image", *LAYERS) if name in each]
-        files = {k: folder / each[k] for k in named if _is_below(each[k])}
-        whole = len(files) == len(named) and all(map(os.path.isfile, files.values()))
+        files = {k: folder / "examples" / each[k] for k in named if _is_below(each[k])}
+        whole = len(files) == len(named) and all(_is_own(file, folder) for file in files.values())
         if "image" in files and whole:
             found.append({**each, **{k: str(path.resolve()) for k, path in files.items()}})
     return found
 
 
 def _is_below(name: object) -> bool:
-    """Whether a name leads nowhere but down. (The hub's cache has links; those are its own.)"""
+    """Whether a name leads nowhere but down."""
     return isinstance(name, str) and not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
+def _is_own(file: Path, folder: Path) -> bool:
+    """Whether a file lies in a model's folder, wherever its links lead.
+
+    A snapshot in the hub's cache is made of links to the `blobs` beside it.
+    """
+    try:
+        homes = [folder.resolve()]
+        if folder.parent.name == "snapshots":
+            homes.append(folder.parent.parent.resolve() / "blobs")
+        real = file.resolve()
+        return os.path.isfile(real) and any(real.is_relative_to(home) for home in homes)
+    except (OSError, RuntimeError, ValueError):  # it is shut, links to itself, or holds a NUL
+        return False
 
 
 def _swatches(told: Facts) -> Sequence[Swatch]:

@@ -1,6 +1,7 @@
 """What a model's folder says, and what a wrong one is told."""
 
 import json
+import os
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -70,6 +71,55 @@ def test_each_tab_has_the_examples_whose_files_are_all_there(tmp_path: Path) -> 
     assert [each["name"] for each in examples["replace"]] == ["Barn", "Masked"]
     assert Path(examples["replace"][1]["mask"]) == (tmp_path / "examples/barn-mask.png").resolve()
     assert examples["paint"] == [] and "compare" not in examples
+
+
+def test_no_link_leads_out_of_a_models_examples(tmp_path: Path) -> None:
+    """By a file, by a folder, by a chain, by the examples' own folder, or by their list."""
+    folder, out = tmp_path / "model", tmp_path / "out"
+    put(out, "secret.png", "picture")
+    put(out, "list.json", [{"name": "A", "image": "own.png"}])
+    put(folder, "examples/own.png", "picture")
+    own = folder / "examples"
+    (own / "file.png").symlink_to(out / "secret.png")
+    (own / "relative.png").symlink_to("../../out/secret.png")
+    (own / "chain.png").symlink_to("file.png")
+    (own / "below").symlink_to(out)
+    (own / "loop.png").symlink_to("loop.png")
+    (own / "same.png").symlink_to("own.png")
+    (own / "compare.json").symlink_to(out / "list.json")
+    os.mkfifo(own / "pipe.png")
+    names = ["own.png", "same.png", "file.png", "relative.png", "chain.png", "below/secret.png"]
+    names += ["loop.png", "pipe.png", "\0", "x" * 5000, "below/../own.png"]
+    put(folder, "examples/paint.json", [{"name": name, "image": name} for name in names])
+    masked = [{"name": "a", "image": "own.png", "mask": name} for name in names]
+    put(folder, "examples/replace.json", masked)
+    examples = models(folder).facts().examples
+    assert [each["name"] for each in examples["paint"]] == ["own.png", "same.png"]
+    assert len(examples["replace"]) == 2 and "compare" not in examples
+    linked = tmp_path / "other"
+    linked.mkdir()
+    (linked / "examples").symlink_to(own)
+    assert models(linked).facts().examples == {}
+
+
+def test_a_snapshot_of_the_hubs_cache_shows_its_own_links(tmp_path: Path) -> None:
+    repository = tmp_path / "models--ada--land"
+    folder = repository / "snapshots" / "abc"
+    put(repository, "blobs/1", "picture")
+    put(repository, "blobs/2", [{"name": "a", "image": "a.png"}, {"name": "b", "image": "b.png"}])
+    put(tmp_path, "secret.png", "picture")
+    (folder / "examples").mkdir(parents=True)
+    for name, target in (
+        ("a.png", "blobs/1"),
+        ("paint.json", "blobs/2"),
+        ("b.png", "../secret.png"),
+    ):
+        (folder / "examples" / name).symlink_to(f"../../../{target}")
+    examples = models(folder).facts().examples
+    assert [each["name"] for each in examples["paint"]] == ["a"]
+    (repository / "blobs").rename(tmp_path / "elsewhere")
+    (repository / "blobs").symlink_to(tmp_path / "elsewhere")
+    assert models(folder).facts().examples == {}
 
 
 def test_defaults_are_for_all_tabs_or_for_one(tmp_path: Path) -> None:
