@@ -1,7 +1,7 @@
 /*
  * The picker: a dialog with the models that are installed, what may go on top of the one in use, a
  * field for another one, and how far a choice is. components/picker.py sends `{progress, shelf,
- * addOns}`; names and sentences are set as text.
+ * addOns, whole}`, and more of it while the rest is read; names and sentences are set as text.
  *
  * When another model serves, the page that chose it is loaded anew, as that model's. Where the dialog
  * was closed meanwhile, somebody may be painting: then the page offers it (page.js).
@@ -20,6 +20,20 @@
     return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
   };
 
+  /** Make `list` show these rows; the element of a row that was there stays as it is. */
+  const fill = (list, rows, make) => {
+    const held = new Map([...list.children].map((each) => [each.row, each]));
+    const wanted = rows.map((row) => [JSON.stringify(row), row]);
+    const keys = new Set(wanted.map(([key]) => key));
+    for (const [key, each] of held) if (!keys.has(key)) each.remove();
+    let at = list.firstElementChild;
+    for (const [key, row] of wanted) {
+      const each = held.get(key) ?? Object.assign(make(row), { row: key });
+      if (each === at) at = at.nextElementSibling;
+      else list.insertBefore(each, at); // a click on what is moved or replaced meanwhile is lost
+    }
+  };
+
   const equal = (one, other) => one.size === other.size && [...one].every(([key, value]) => other.get(key) === value);
 
   class Picker {
@@ -27,11 +41,14 @@
       this.trigger = trigger;
       this.heaviest = heaviest;
       this.busy = false;
+      this.made = 0; // rows of what may go on top, for their ids
       this.given = new Map(); // path → weight, of what is ticked: not on top before "Apply"
       this.dialog = element.querySelector("dialog");
       this.dialog.tabIndex = -1;
       this.list = el("ul", { class: "pt-models" });
-      this.refused = el("details", { class: "pt-refused", hidden: true });
+      this.count = el("summary");
+      this.sentences = el("ul");
+      this.refused = el("details", { class: "pt-refused", hidden: true }, this.count, this.sentences);
       this.wanted = el("input", {
         type: "text", name: "wanted", maxlength: 1000, autocomplete: "off", autocapitalize: "off", spellcheck: "false",
         placeholder: "owner/name, or a path", "aria-describedby": "pt-adding",
@@ -55,8 +72,9 @@
       this.bar = el("progress", { max: 1, "aria-label": "How much has arrived" });
       this.cancel = el("button", { type: "button", class: "pt-button", onclick: () => this.trigger("halt") }, "Cancel");
       this.progress = el("div", { class: "pt-progress", hidden: true }, this.says, this.cancel, this.bar);
+      this.reading = el("p", { class: "pt-reading", hidden: true }, "Reading what else lies there …");
       this.close = el("button", { type: "button", class: "pt-button", onclick: () => this.dialog.close() }, "Close");
-      this.dialog.append(el("h2", {}, "Models"), this.list, this.over, this.refused, form, this.progress, this.close);
+      this.dialog.append(el("h2", {}, "Models"), this.list, this.over, this.refused, this.reading, form, this.progress, this.close);
       this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
       watch("value", () => this.take(props.value));
     }
@@ -79,9 +97,10 @@
       this.trigger("lay", { weights: Object.fromEntries(this.given) });
     }
 
-    take({ progress, shelf, addOns }) {
+    take({ progress, shelf, addOns, whole }) {
       if (!progress) return;
       this.shelve(shelf, addOns);
+      this.reading.hidden = whole;
       const was = this.busy;
       this.show(progress);
       if (progress.phase !== "chosen" || !was) return;
@@ -107,22 +126,19 @@
     }
 
     shelve(shelf, addOns) {
-      const key = JSON.stringify([shelf, addOns]);
-      if (key === this.shelved) return; // a click on a button that is replaced meanwhile is lost
-      this.shelved = key;
-      this.list.replaceChildren(...shelf.filter((each) => !each.refusal).map((each) =>
+      fill(this.list, shelf.filter((each) => !each.refusal), (each) =>
         el("li", { "aria-current": each.serving && "true" },
           el("div", { title: each.source },
             el("b", {}, each.name),
-            el("span", {}, `${each.family} · ${bytes(each.size)} · ${each.place}`)),
+            el("span", {}, `${each.family} · ${bytes(each.size)} · ${each.place}`),
+            ...(each.note ? [el("span", {}, each.note)] : [])),
           each.serving ? el("em", {}, "in use")
-            : el("button", { type: "button", class: "pt-button", "aria-label": `Use ${each.name}`, onclick: () => this.pick(each.source, each.name) }, "Use"))));
+            : el("button", { type: "button", class: "pt-button", "aria-label": `Use ${each.name}`, onclick: () => this.pick(each.source, each.name) }, "Use")));
       this.offer(shelf.find((each) => each.serving)?.name ?? "this model", addOns.filter((each) => !each.refusal || each.weight !== null));
       const refused = [...shelf, ...addOns].filter((each) => each.refusal);
       this.refused.hidden = !refused.length;
-      this.refused.replaceChildren(
-        el("summary", {}, refused.length === 1 ? "One more cannot be used" : `${refused.length} more cannot be used`),
-        el("ul", {}, ...refused.map((each) => el("li", { title: each.source }, each.refusal))));
+      this.count.textContent = refused.length === 1 ? "One more cannot be used" : `${refused.length} more cannot be used`;
+      fill(this.sentences, refused, (each) => el("li", { title: each.source }, each.refusal));
     }
 
     /** What may go on top. What is ticked stays so, unless something else came on top meanwhile. */
@@ -135,7 +151,8 @@
       this.serving = serving;
       this.over.hidden = !addOns.length;
       this.onTop.textContent = `On top of ${serving}`;
-      this.addOns.replaceChildren(...addOns.map((each, index) => this.addOn(each, `pt-add-on-${index}`)));
+      if (!same) this.addOns.replaceChildren();
+      fill(this.addOns, addOns, (each) => this.addOn(each, `pt-add-on-${(this.made += 1)}`));
       this.weigh();
     }
 

@@ -6,7 +6,6 @@ A dialog behind the model's name in the header, drawn by assets/picker.js. What 
 to the studio: a page that was away, or a second one, sees it when it opens the picker.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, cast
@@ -32,6 +31,7 @@ class Shelved:
     source: str  # what it is chosen by: its path
     refusal: str = ""  # one sentence, where it cannot be used
     serving: bool = False
+    note: str = ""  # of the one that serves: one sentence about what of its files is not used
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,24 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is to choose from, as far as it has been read."""
+
+    shelf: Sequence[Shelved] = ()
+    add_ons: Sequence[AddOn] = ()
+    whole: bool = False  # whether all has been read
+
+
+@dataclass(frozen=True, slots=True)
 class Choosing:
     """What the picker may ask of the studio."""
 
-    shelf: Callable[[], Sequence[Shelved]]
-    add_ons: Callable[[], Sequence[AddOn]]
     choose: Callable[[str], None]  # a path or a hub id; ValueError with a sentence
     # The model that serves with exactly these on top: their paths, with weights. The same refusal.
     lay: Callable[[Mapping[str, float]], None]
     cancel: Callable[[], None]
-    watch: Callable[[], AsyncIterator[Progress]]  # from where it is now, until nothing is under way
+    # From where both are now, until nothing is under way and all has been read.
+    look: Callable[[], AsyncIterator[tuple[Progress, Offer]]]
     folder: str  # where models lie, for a person
 
 
@@ -77,12 +85,9 @@ class Picker:
     choosing: Choosing
 
     async def look(self) -> AsyncIterator[dict[str, Any]]:
-        """What is installed, then what is under way, to its end."""
-        lists = await asyncio.to_thread(self._lists)
-        async for progress in self.choosing.watch():
-            if progress.phase in ("failed", "chosen"):
-                lists = await asyncio.to_thread(self._lists)
-            yield {"progress": asdict(progress), **lists}
+        """What is installed and what is under way, to the end of both."""
+        async for progress, offer in self.choosing.look():
+            yield _value(progress, offer)
 
     async def pick(self, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         """Begin with a model, then the same."""
@@ -102,17 +107,22 @@ class Picker:
         try:
             begin()
         except ValueError as refusal:
-            lists = await asyncio.to_thread(self._lists)
-            yield {"progress": asdict(Progress("failed", str(refusal))), **lists}
+            async for _, offer in self.choosing.look():
+                yield _value(Progress("failed", str(refusal)), offer)
+                if offer.whole:
+                    break
             return
         async for value in self.look():
             yield value
 
-    def _lists(self) -> dict[str, Any]:
-        return {
-            "shelf": [asdict(each) for each in self.choosing.shelf()],
-            "addOns": [asdict(each) for each in self.choosing.add_ons()],
-        }
+
+def _value(progress: Progress, offer: Offer) -> dict[str, Any]:
+    return {
+        "progress": asdict(progress),
+        "shelf": [asdict(each) for each in offer.shelf],
+        "addOns": [asdict(each) for each in offer.add_ons],
+        "whole": offer.whole,
+    }
 
 
 def picker(choosing: Choosing) -> Picker:

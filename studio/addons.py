@@ -3,7 +3,6 @@
 What a header cannot tell, loading will.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,17 +24,6 @@ class Widths:
     encoders: tuple[int, ...] = ()  # as each of its text encoders begins with them
 
 
-def header(path: Path) -> Checkpoint | None:
-    """That of a file which goes on top of a model; None of any other."""
-    if path.suffix.lower() != ".safetensors" or not os.path.isfile(path):
-        return None
-    try:
-        found = checkpoint.read(path)
-    except (OSError, ValueError):
-        return None
-    return found if found.kind in KINDS else None
-
-
 def widths(model: Path) -> Widths:
     """Those of a diffusers folder, or of one file, whose family has a configuration here."""
     if model.is_file():
@@ -52,7 +40,7 @@ def widths(model: Path) -> Widths:
 
 
 def look(file: Checkpoint, model: Widths) -> AddOn:
-    """The row for a file that `header` has found."""
+    """The row for a file of one of KINDS."""
     words = file.kind == "embedding"
     refusal = ""
     try:

@@ -91,12 +91,10 @@ def create(
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
     choice = Choice(models, shelf, hub, changed)
     choosing = Choosing(
-        shelf=choice.shelf,
-        add_ons=choice.add_ons,
         choose=choice.choose,
         lay=choice.lay,
         cancel=choice.cancel,
-        watch=choice.watch,
+        look=choice.look,
         folder=str(settings.models),
     )
     desks = {

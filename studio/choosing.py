@@ -9,22 +9,25 @@ takes long runs in another one. A failure is one sentence, and leaves the former
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from components.picker import HEAVIEST, AddOn, Progress, Shelved
+from components.picker import HEAVIEST, AddOn, Offer, Progress, Shelved
 from pipelines.core import adapters, checkpoint
 from studio.chosen import NOTHING, OnTop
 from studio.hub import ID, Cancelled, Hub
 from studio.memory import out_of_memory
 from studio.models import Models
-from studio.shelf import Shelf, look
+from studio.shelf import Shelf, look, ordered
 
 log = logging.getLogger(__name__)
 
 PEEK: Final = 0.1  # seconds between two looks at how far it is
+SOON: Final = 1.0  # seconds that the first list may take; then what has been read by then shows
+EVERY: Final = 0.5  # seconds between two lists while the rest is read
 LONGEST: Final = 1000  # characters of a path
 BUSY: Final = "Another model is on its way. Wait for it, or cancel it."
 EMPTY: Final = "Type the id of a model on the hub, as in owner/name, or the path of one here."
@@ -48,37 +51,30 @@ class Choice:
         self._progress = Progress()
         self._cancelled = threading.Event()
         self._task: asyncio.Task[None] | None = None
+        self._offer = Offer()
+        self._reading = threading.Lock()  # held by whoever looks at or changes the next two
+        self._reader: threading.Thread | None = None
+        self._stale = False  # whether to read once more
 
-    def shelf(self) -> Sequence[Shelved]:
-        """What is installed; reads headers."""
-        serving = self._serving
-        return [
-            replace(each, serving=serving in (each.source, each.name))
-            for each in self._shelf.models()
-        ]
-
-    def add_ons(self) -> Sequence[AddOn]:
-        """What goes on top of the model that serves, or does not fit it; reads headers."""
-        serving, on_top = self._serving, self._models.on_top
-        model = _path(serving) or self._shelf.find(serving) or Path(serving)
-        weights = {**dict(on_top.loras), **dict.fromkeys(on_top.embeddings, 1.0)}
-        offered = self._shelf.add_ons(model)
-        gone = weights.keys() - {each.source for each in offered}
-        listed = [
-            *offered,
-            *(
-                AddOn(adapters.called(path), path in on_top.embeddings, 0, path)
-                for path in sorted(gone)
-            ),
-        ]
-        bundle = self._models.loaded
-        unused = {} if bundle is None else bundle.unused
-        return [
-            each
-            if each.source not in weights
-            else replace(each, weight=weights[each.source], remark=unused.get(each.name, ""))
-            for each in listed
-        ]
+    async def look(self) -> AsyncGenerator[tuple[Progress, Offer]]:
+        """How far a choice is and what is installed, until nothing is under way and all is read."""
+        self._read_anew()
+        until = time.monotonic() + SOON
+        while not self._offer.whole and time.monotonic() < until:
+            await asyncio.sleep(PEEK / 10)
+        told = None
+        while True:
+            progress = self._progress
+            if told and told[0] != progress and progress.phase in ("failed", "chosen"):
+                self._read_anew()
+            busy = self._busy or not self._offer.whole
+            now = progress, self._offer
+            if now != told:
+                told = now
+                yield now
+            if not busy:
+                return
+            await asyncio.sleep(PEEK)
 
     def choose(self, wanted: str) -> None:
         """Begin with a model: a path on this machine, or the id of one on the hub."""
@@ -124,6 +120,67 @@ class Choice:
     def tell_failure(self, sentence: str) -> None:
         """Something to be read when the picker is opened next."""
         self._progress = Progress("failed", sentence)
+
+    def _read_anew(self) -> None:
+        """Have what lies there read, in a thread; one that reads already begins again after it."""
+        with self._reading:
+            self._stale = True
+            self._offer = replace(self._offer, whole=False)
+            if self._reader is None:
+                self._reader = threading.Thread(target=self._read, name="models", daemon=True)
+                self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            with self._reading:
+                if not self._stale:
+                    self._offer = replace(self._offer, whole=True)
+                    self._reader = None
+                    return
+                self._stale = False
+            try:
+                self._read_all()
+            except Exception:
+                log.exception("The models folder could not be read to its end")
+
+    def _read_all(self) -> None:
+        """What was there before shows until it has been read again."""
+        before = {each.source: each for each in (*self._offer.shelf, *self._offer.add_ons)}
+        serving = self._serving
+        model = _path(serving) or self._shelf.find(serving) or Path(serving)
+        found: dict[str, Shelved | AddOn] = {}
+        last = time.monotonic()
+        for row in self._shelf.read(model, [str(model), *self._models.on_top.files]):
+            found[row.source] = row
+            if time.monotonic() > last + EVERY:
+                last = time.monotonic()
+                self._offer = self._offered({**before, **found}.values())
+        self._offer = self._offered(found.values())
+
+    def _offered(self, rows: Collection[Shelved | AddOn]) -> Offer:
+        """These, with what serves now and what is on top of it."""
+        serving, on_top = self._serving, self._models.on_top
+        weights = {**dict(on_top.loras), **dict.fromkeys(on_top.embeddings, 1.0)}
+        held = {each.source: each for each in rows if isinstance(each, AddOn)}
+        for path in weights.keys() - held.keys():
+            held[path] = AddOn(adapters.called(path), path in on_top.embeddings, 0, path)
+        models = ordered(each for each in rows if isinstance(each, Shelved))
+        bundle = self._models.loaded
+        note, unused = ("", {}) if bundle is None else (bundle.note, bundle.unused)
+        return Offer(
+            [
+                replace(each, serving=True, note=note)
+                if serving in (each.source, each.name)
+                else each
+                for each in models
+            ],
+            [
+                replace(each, weight=weights[path], remark=unused.get(each.name, ""))
+                if path in weights
+                else each
+                for path, each in sorted(held.items())
+            ],
+        )
 
     @property
     def _serving(self) -> str:
@@ -176,7 +233,7 @@ class Choice:
 
     def _on_top(self, model: Path, weights: Mapping[str, float]) -> OnTop:
         """What these paths are on top of a model; ValueError with a sentence where one is not."""
-        offered = {each.source: each for each in self._shelf.add_ons(model)}
+        offered = {each.source: each for each in self._shelf.add_ons(model, weights.keys())}
         for path in weights:
             if path not in offered:
                 raise ValueError(GONE.format(Path(path).name))

@@ -3,23 +3,27 @@
 In the folder also lies what goes on top of a model: LoRAs and textual inversions.
 
 Nothing is loaded, and no connection tried: a folder is known by its `model_index.json`, a file by
-its header. What lies there and is no Stable Diffusion is listed with the sentence that says why, so
-that nobody looks for it in vain; in the hub's cache, which other programs fill, it is left out.
+its header, which is read once for as long as the file stays as it is. What lies there and is no
+Stable Diffusion is listed with the sentence that says why, so that nobody looks for it in vain; in
+the hub's cache, which other programs fill, it is left out.
 """
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from huggingface_hub import CacheNotFound, scan_cache_dir
 
 from components.picker import AddOn, Shelved
-from pipelines.core import checkpoint
+from pipelines.core import checkpoint, header
+from pipelines.core.checkpoint import Checkpoint
 from studio import addons
+from studio.addons import Widths
 from studio.models import TAESD, few_step, read_json
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ log = logging.getLogger(__name__)
 FILES: Final = (".safetensors", ".ckpt")  # the latter to say why not
 INDEX: Final = "model_index.json"
 ADDED: Final = "Put it into the models folder; then it is offered on top of a model that it fits."
+PLACES: Final = ("comes with the studio", "in the models folder", "in the hub's cache")
 NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
@@ -38,27 +43,41 @@ class Shelf:
     folder: Path  # of diffusers folders and `.safetensors` files, also one level down
     cache: Path | None = None
 
-    def models(self) -> Sequence[Shelved]:
-        """All of them, what can be used first; reads headers, so not for the event loop."""
-        whole = [
-            path
-            for path in candidates(self.folder)
-            if path.parent.name not in TAESD and addons.header(path) is None
-        ]
-        places = [
-            (self.embedded, "comes with the studio"),
-            *((path, "in the models folder") for path in whole),
-            *((path, "in the hub's cache") for path in snapshots(self.cache)),
-        ]
-        found = {os.path.realpath(path): (path, place) for path, place in reversed(places)}
-        listed = [look(path, place) for path, place in reversed(list(found.values()))]
-        return sorted(listed, key=lambda each: each.refusal != "")
+    def read(self, model: Path, first: Collection[str] = ()) -> Iterator[Shelved | AddOn]:
+        """All that lies there, as it is read; add-ons by whether they fit this model.
 
-    def add_ons(self, model: Path) -> Sequence[AddOn]:
-        """What lies in the folder to go on top of models; refused is what does not fit this one."""
-        model_widths = addons.widths(model)
-        headers = map(addons.header, candidates(self.folder))
-        return [addons.look(header, model_widths) for header in headers if header is not None]
+        These paths come first, and what takes longest last. Not for the event loop.
+        """
+        fitting = addons.widths(model)
+        held: set[str] = set()
+        for path, place in self._places(first):
+            real = os.path.realpath(path)
+            if real not in held:
+                held.add(real)
+                yield row(path, place, fitting)
+
+    def models(self) -> Sequence[Shelved]:
+        """The models among them, what can be used first."""
+        return ordered(each for each in self.read(self.embedded) if isinstance(each, Shelved))
+
+    def add_ons(self, model: Path, only: Collection[str] | None = None) -> Sequence[AddOn]:
+        """What lies in the folder to go on top of models; refused is what does not fit this one.
+
+        With `only`, of these paths.
+        """
+        fitting = addons.widths(model)
+        paths = (each for each in candidates(self.folder) if only is None or str(each) in only)
+        rows = (row(each, "", fitting) for each in paths)
+        return [each for each in rows if isinstance(each, AddOn)]
+
+    def _places(self, first: Collection[str]) -> Iterator[tuple[Path, str]]:
+        """Where something may lie, and how that is called; long headers last."""
+        yield self.embedded, PLACES[0]
+        found = (path for path in candidates(self.folder) if path.parent.name not in TAESD)
+        for path in sorted(found, key=lambda path: (str(path) not in first, header_length(path))):
+            yield path, PLACES[1]
+        for path in snapshots(self.cache):
+            yield path, PLACES[2]
 
     def find(self, name: str) -> Path | None:
         """Where the model of this hub id lies already, if it does."""
@@ -66,6 +85,13 @@ class Shelf:
         held = [*([own] if os.path.isfile(own / INDEX) else []), *snapshots(self.cache)]
         named = (path for path in held if path == own or checkpoint.title(path) == name)
         return next((path for path in named if not look(path, "").refusal), None)
+
+
+def ordered(models: Iterable[Shelved]) -> Sequence[Shelved]:
+    """What can be used first, then by place and path."""
+    return sorted(
+        models, key=lambda each: (each.refusal != "", PLACES.index(each.place), each.source)
+    )
 
 
 # Of what may not be looked into, Python 3.11's `Path.is_file` raises; `os.path.isfile` says no.
@@ -81,8 +107,13 @@ def candidates(folder: Path, levels: int = 2) -> Iterator[Path]:
         single = path.suffix.lower() in FILES and os.path.isfile(path)
         if single or os.path.isfile(path / INDEX):
             yield path
-        elif levels > 1 and os.path.isdir(path):
+        elif levels > 1 and os.path.isdir(path) and not _leads_back(path):
             yield from candidates(path, levels - 1)
+
+
+def _leads_back(path: Path) -> bool:
+    """Whether a link leads to a folder that it lies in."""
+    return Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(path))
 
 
 def snapshots(cache: Path | None) -> Iterator[Path]:
@@ -102,40 +133,104 @@ def snapshots(cache: Path | None) -> Iterator[Path]:
             log.debug("%s in the hub's cache is no diffusers model", each.repo_id)
 
 
-def look(path: Path, place: str) -> Shelved:
+def header_length(path: Path) -> int:
+    """Bytes of a file's header, as far as such are read; 0 for a folder."""
+    with suppress(OSError):
+        if os.path.isfile(path):
+            with path.open("rb") as file:
+                return min(int.from_bytes(file.read(8), "little"), header.MAX_HEADER)
+    return 0
+
+
+def row(path: Path, place: str, fitting: Widths) -> Shelved | AddOn:
     """What a file or folder is, by its headers."""
+    called = str(path).encode(errors="replace").decode()
+    if called != str(path):  # it could not be sent to a page
+        name = Path(called).name
+        return Shelved(name, "", 0, place, called, f"The name of {name} is no text; rename it.")
+    state = _state(path)
+    return _model(path, place, state) or _add_on(path, fitting, state)
+
+
+def look(path: Path, place: str) -> Shelved:
+    """The same, as a model: what goes on top of one is refused."""
+    found = _model(path, place, _state(path))
+    if found is not None:
+        return found
+    held = _header(path, _state(path))
+    size = path.stat().st_size
+    return Shelved(
+        held.path.stem, "", size, place, str(path), f"{path.name} is {held.called}. {ADDED}"
+    )
+
+
+State = tuple[tuple[str, int, int, int], ...]  # real path, size and times of every file
+
+
+def _state(path: Path) -> State:
+    """Of a file, or of all in a folder, as far as they can be seen: what changes when they do."""
+    found: set[tuple[str, int, int, int]] = set()
+    for file in [path] if os.path.isfile(path) else path.rglob("*"):
+        with suppress(OSError):  # it may be shut, or gone since
+            if os.path.isfile(file):
+                told = os.stat(file)
+                real = os.path.realpath(file)
+                found.add((real, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=1)
+def _header(path: Path, state: State) -> Checkpoint:
+    """Kept until the next one is read: of a long one, all names together take megabytes."""
+    return checkpoint.read(path)
+
+
+@lru_cache(maxsize=4096)
+def _add_on(path: Path, fitting: Widths, state: State) -> AddOn:
+    return addons.look(_header(path, state), fitting)
+
+
+@lru_cache(maxsize=4096)
+def _model(path: Path, place: str, state: State) -> Shelved | None:
+    """None of a file that goes on top of a model."""
     told = read_json(path / "studio.json") if path.is_dir() else {}
     title = told.get("title")
     name = title if isinstance(title, str) else checkpoint.title(path)
     family, refusal = "", ""
     try:
-        family = family_of(path, told)
+        if path.is_dir():
+            family = family_of_folder(path, told)
+        else:
+            found = _header(path, state)
+            if found.kind in addons.KINDS and path.suffix.lower() == ".safetensors":
+                return None
+            family = family_of(found)
     except ValueError as error:
         refusal = str(error)
     except OSError as error:
         refusal = f"{name} cannot be read ({error.strerror})."
-    return Shelved(name, family, size_of(path), place, str(path), refusal)
+    return Shelved(name, family, sum(size for _, size, *_ in state), place, str(path), refusal)
 
 
-def family_of(path: Path, told: Mapping[str, Any]) -> str:
-    """What kind of model it is, for a person; ValueError with a sentence where it is none of ours.
+def family_of(found: Checkpoint) -> str:
+    """What kind of model a file is, for a person; ValueError with a sentence if none of ours."""
+    family = checkpoint.FAMILIES[found.family()]
+    return _marked(found.path, family, found.in_channels == 9)
 
-    `told` is its `studio.json`, which may name a family of its own.
-    """
-    if path.is_file():
-        header = checkpoint.read(path)
-        if header.kind in addons.KINDS:
-            raise ValueError(f"{path.name} is {header.called}. {ADDED}")
-        family, inpaints = checkpoint.FAMILIES[header.family()], header.in_channels == 9
-    else:
-        index = checkpoint.check_folder(path)
-        check_whole(path, index)
-        unet = read_json(path / "unet" / "config.json")
-        width = unet.get("cross_attention_dim")
-        key = checkpoint.CONTEXTS.get(width, "") if isinstance(width, int) else ""
-        own = told.get("family")
-        family = own if isinstance(own, str) else checkpoint.FAMILIES.get(key, "Stable Diffusion")
-        inpaints = unet.get("in_channels") == 9
+
+def family_of_folder(path: Path, told: Mapping[str, Any]) -> str:
+    """The same of a folder; `told` is its `studio.json`, which may name a family of its own."""
+    index = checkpoint.check_folder(path)
+    check_whole(path, index)
+    unet = read_json(path / "unet" / "config.json")
+    width = unet.get("cross_attention_dim")
+    key = checkpoint.CONTEXTS.get(width, "") if isinstance(width, int) else ""
+    own = told.get("family")
+    family = own if isinstance(own, str) else checkpoint.FAMILIES.get(key, "Stable Diffusion")
+    return _marked(path, family, unet.get("in_channels") == 9)
+
+
+def _marked(path: Path, family: str, inpaints: bool) -> str:
     marks = ["inpainting"] * inpaints + ["few steps"] * bool(few_step(path))
     return ", ".join([family, *marks])
 
@@ -173,9 +268,4 @@ def _is_whole(part: Path, weights: set[str], variant: str | None) -> bool:
 
 def size_of(path: Path) -> int:
     """Bytes on the disk, as far as they can be seen; what is linked from several places once."""
-    sizes: dict[str, int] = {}
-    for file in [path] if os.path.isfile(path) else path.rglob("*"):
-        with suppress(OSError):  # it may be shut, or gone since
-            if os.path.isfile(file):
-                sizes[os.path.realpath(file)] = os.path.getsize(file)
-    return sum(sizes.values())
+    return sum(size for _, size, *_ in _state(path))

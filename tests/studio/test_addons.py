@@ -12,9 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from components.picker import AddOn, Progress
+from components.picker import AddOn, Offer, Progress
 from pipelines import Bundle, SDEdit, drain, sdedit
-from studio import addons
 from studio.choosing import Choice
 from studio.chosen import NOTHING, OnTop
 from studio.hub import Hub
@@ -115,7 +114,6 @@ def test_a_lycoris_of_another_family_is_known_by_headers(
 def test_add_ons_are_no_models(several: Path) -> None:
     shelf = Shelf(POSTCARD, several / "models", several / "cache")
     assert [each.name for each in shelf.models()] == ["Postcard", "cut"]
-    assert addons.header(several / "models" / "cut.safetensors") is None
 
 
 # --- as the library loads them -------------------------------------------------------------------
@@ -153,7 +151,10 @@ class House:
         return self.runner.run(end())
 
     def rows(self) -> dict[str, AddOn]:
-        return {each.name: each for each in self.choice.add_ons()}
+        async def last() -> Offer:
+            return [offer async for _, offer in self.choice.look()][-1]
+
+        return {each.name: each for each in self.runner.run(last()).add_ons}
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_what_is_applied_draws_as_the_library_does_and_comes_off(house: House) -
 
 
 def test_the_page_says_what_is_on_top(house: House) -> None:
-    assert {each.weight for each in house.choice.add_ons()} == {None}
+    assert {each.weight for each in house.rows().values()} == {None}
     before = house.models.facts()
     house.lay({house.barn: 1.0, house.style: -0.5})
     facts = house.models.facts()
