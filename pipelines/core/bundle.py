@@ -20,6 +20,7 @@ from pipelines.core.chunks import chunks
 from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.embedding import embedded
+from pipelines.core.narrow import mended
 from pipelines.core.noise import Generators
 from pipelines.core.ranking import Ranker
 
@@ -42,8 +43,8 @@ class Bundle:
     ) -> None:
         self.vae, self.unet = vae, unet
         self.tokenizers, self.text_encoders = tokenizers, text_encoders
-        self.scheduler_config = scheduler_config
-        self.name, self.note = name, ""  # `note` says which tensors of its files are not used
+        self.name, self.scheduler_config = name, scheduler_config
+        self.note = ""  # which tensors of its files are not used
         self.zero_negative = zero_negative  # SDXL: no negative words means zeros, not ""
         self.loras: Mapping[str, float] = {}  # what was added: name → weight
         self.words: Sequence[str] = ()  # what was taught
@@ -59,7 +60,7 @@ class Bundle:
         self._frees: dict[tuple[int, int], Tensor] = {}  # of an inpainting model, by size
         self.tokenizing = threading.Lock()
         for network in (vae, unet, *text_encoders):
-            network.requires_grad_(False).eval()
+            mended(network).requires_grad_(False).eval()
 
     @classmethod
     def load(
