@@ -7,8 +7,9 @@
 
 z0 is the latent of the picture, m the mask on its cells (1 = edit), e one noise per candidate,
 drawn in the order of diffusers' inpainting, so that a seed means the same there. Gray is strength
-by region: a cell of gray g is kept until the noise has fallen to where a run of strength g times
-`strength` begins, and is edited from there on (as in Levin & Fried, arXiv:2306.00950).
+by region: a cell of gray g is kept up to the first step that starts at no more noise than a run of
+strength g times `strength` would, and is edited from there on (as in Levin & Fried,
+arXiv:2306.00950). If every step starts higher, it stays as it was.
 
 A UNet of 9 channels is told the mask and the latent of the kept picture instead (as in diffusers);
 it is blended only where the mask is gray.
@@ -176,7 +177,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
         corrector=masks.hard(cells) and request.shrink_steps == 0,
         device=bundle.device,
     )
-    revise = None if source is None or not blends else _blend(request, cells, source, e)
+    revise = None if source is None or not blends else _blend(request, solver, cells, source, e)
     if source is None or request.strength == 1:
         x = solver.prior(e)
     else:
@@ -213,13 +214,16 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     return Edit(pictures, seeds, notes, views)
 
 
-def _blend(request: Blended, cells: Tensor, source: Tensor, e: Tensor) -> Revise:
+def _blend(
+    request: Blended, solver: solvers.Scheduled, cells: Tensor, source: Tensor, e: Tensor
+) -> Revise:
     """Cells that are not edited, or not yet, at the level just reached; the source at the end."""
     stages = masks.shrinking(cells, request.shrink_steps)
-    steps = [
-        masks.steps_of(each, request.num_inference_steps, request.strength).to(source.device)
-        for each in stages
-    ]
+
+    def steps_of(gray: float) -> int:
+        return solver.steps_from(gray * request.strength)
+
+    steps = [masks.steps_of(each, steps_of).to(source.device) for each in stages]
 
     def revise(x: Tensor, moment: Moment) -> Tensor:
         left = moment.total - moment.index

@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -157,22 +156,35 @@ class _Pass:
                 rows = rows_at[strength]
                 solver = self._solver(strength, rows)
                 phase = self.phase if len(falling) == 1 else f"strength {strength:g}"
-                x = self._noised(rows, solver.moments[0].here)
+                x = self._noised(rows, solver.start.level)
                 done[rows] = yield from self._walk(x, solver, rows, phase)
             return done
 
         rows: list[int] = []  # one batch; each strength joins where the walk reaches its level
         x = self.start[:0]
-        longest = len(first.moments)
-        begins = [longest - solvers.count(self.request.num_inference_steps, s) for s in falling]
-        for strength, (begin, end) in zip(falling, pairwise([*begins, longest]), strict=True):
+        total, at = len(first.moments), 0
+        for strength in falling:
             joining = rows_at[strength]
-            x = torch.cat([x, self._noised(joining, first.moments[begin].here)])
-            rows = rows + joining
-            part = first.part(begin, end, [self.generators[row] for row in rows])
-            x = yield from self._walk(x, part, rows, self.phase)
-        done[rows] = x
+            solver = first if not rows else self._solver(strength, joining).last_of(total)
+            apart = solver.start.t is not None  # its first step is shorter than that of the others
+            joins = total - len(solver.moments) + apart
+            x = yield from self._together(x, first, at, joins, rows)
+            entering = self._noised(joining, solver.start.level)
+            if apart:
+                entry = solver.part(0, 1, solver.generators)
+                entering = yield from self._walk(entering, entry, joining, self.phase)
+            x, rows, at = torch.cat([x, entering]), rows + joining, joins
+        done[rows] = yield from self._together(x, first, at, total, rows)
         return done
+
+    def _together(
+        self, x: Tensor, solver: solvers.Scheduled, begin: int, end: int, rows: Sequence[int]
+    ) -> Walk:
+        """The solver's steps `begin`..`end` for all rows that have joined."""
+        if not rows:
+            return x
+        part = solver.part(begin, end, [self.generators[row] for row in rows])
+        return (yield from self._walk(x, part, rows, self.phase))
 
     def _solver(self, strength: float, rows: Sequence[int]) -> solvers.Scheduled:
         return solvers.make(
@@ -215,7 +227,10 @@ def _notes(
     pictures: Sequence[Image.Image],
 ) -> dict[str, Any]:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
-    steps = [solvers.count(request.num_inference_steps, each) for each in strengths]
+    steps = [
+        len(solvers.make(ran, bundle.scheduler_config, request.num_inference_steps, each).moments)
+        for each in strengths
+    ]
     return {
         "scheduler": ran,
         "strengths": list(strengths),

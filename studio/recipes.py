@@ -2,6 +2,10 @@
 
 Both go into the PNG, and nothing else does. The text is the one that Automatic1111's web interface
 writes under `parameters`: words, a line of words to avoid, a line of settings.
+
+Versions of our JSON differ in what a strength means. 1: a strength of N steps ran the whole part of
+N times it, but at least one. 2: it is a level of noise (pipelines/core/grid.py); where that product
+is whole, the same. All are read alike.
 """
 
 import hashlib
@@ -17,7 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 from pipelines.request import SCHEDULERS, Request
 
 STRIP = 512  # rows of pixels
-VERSION = 1
+VERSION = 2
 CHUNK = "pentimento"  # the name of our JSON in the PNG
 PRIVATE = ("visitor",)  # kept on the disk, never in a file that may be passed on
 

@@ -1,5 +1,6 @@
 """What every job works with: one model, one set of settings, one studio."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,9 +105,14 @@ class Bench:
         self.history.close()
 
 
-def asked_steps(running: int, strength: float) -> int:
-    """`num_inference_steps` of which `running` run at `strength`, in diffusers too."""
-    return next(n for n in count(running) if int(n * strength) == running)
+def asked_steps(running: int, strength: float) -> tuple[int, float]:
+    """`num_inference_steps`, and the strength next to `strength` at which `running` of them run.
+
+    In diffusers too, which takes the whole part of their product.
+    """
+    steps = next(n for n in count(running) if int(n * strength) == running)
+    exact = running / steps
+    return steps, exact if int(steps * exact) == running else math.nextafter(exact, 1.0)
 
 
 def strokes(side: int) -> Image.Image:

@@ -34,11 +34,12 @@ PEER, METHOD, STUDIO, COMPILED = (
 
 def request(bench: Bench) -> SDEdit:
     settings = bench.settings
+    steps, strength = asked_steps(settings.steps, settings.strength)
     return SDEdit(
         image=strokes(bench.bundle.size),
         prompt=PROMPT,
-        strength=settings.strength,
-        num_inference_steps=asked_steps(settings.steps, settings.strength),
+        strength=strength,
+        num_inference_steps=steps,
         guidance_scale=settings.guidance,
         seed=1,
     )
@@ -77,7 +78,7 @@ def edits(bench: Bench) -> Table:
         METHOD: lambda: method(bench.bundle),
         STUDIO: lambda: bench.studio(sdedit, asked),
     }
-    about = f"An edit at strength {settings.strength:g}, from strokes to a picture."
+    about = f"An edit at strength {asked.strength:.2g}, from strokes to a picture."
     if not settings.quick:
         fast, taken = compiled(bench, asked)
         sides[COMPILED] = lambda: method(fast)

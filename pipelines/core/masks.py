@@ -1,5 +1,7 @@
 """Masks: float in [0, 1], 1 = edit; as a PIL "L" picture, white = edit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -57,15 +59,10 @@ def shrinking(mask: Tensor, steps: int) -> list[Tensor]:
     return [dilated(mask, 3 + 2 * i) for i in reversed(range(steps))] + [mask]
 
 
-def steps_of(mask: Tensor, steps: int, strength: float) -> Tensor:
-    """How many of `steps` steps each cell is edited for: gray is a share of `strength`.
-
-    A cell of gray g runs as many steps as a run of strength g times `strength` would: the integer
-    part, but at least one above gray 0.
-    """
-    exact = mask.cpu().double()  # Apple's GPUs have no such numbers
-    running = (exact * strength * steps).floor().clamp(min=1, max=steps)
-    return torch.where(exact > 0, running, 0.0).to(mask)
+def steps_of(mask: Tensor, steps: Callable[[float], int]) -> Tensor:
+    """How many of the last steps each cell is edited in; `steps` says it of a gray in [0, 1]."""
+    grays, cells = mask.cpu().unique(return_inverse=True)
+    return torch.tensor([float(steps(gray)) for gray in grays.tolist()])[cells].to(mask)
 
 
 def changed(before: Image.Image, after: Image.Image, mask: Image.Image) -> tuple[float, int]:

@@ -5,6 +5,7 @@ coordinates. Here x is always variance-preserving; the adapter converts at its b
 scheduler the network's own output, so every parametrisation is diffusers' own to the bit.
 """
 
+import copy
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import diffusers
 import torch
 from torch import Tensor
 
+from pipelines.core.grid import CLEAN_TIME, Grid, Start
 from pipelines.core.noise import Generators
 from pipelines.core.sampling import Moment, Predict
 from pipelines.core.schedule import CLEAN, Level, Prediction, noised, split
@@ -66,11 +68,6 @@ def _misfit(name: str, config: Config) -> str:
     return ""
 
 
-def count(steps: int, strength: float) -> int:
-    """How many of `steps` run: as in diffusers, but at least one above strength 0."""
-    return 0 if strength == 0 else max(1, min(int(steps * strength), steps))
-
-
 def make(
     name: str,
     config: Config,
@@ -82,8 +79,9 @@ def make(
     corrector: bool = True,
     device: torch.device | str = "cpu",
 ) -> "Scheduled":
-    """A fresh solver for the last `strength` share of `steps` steps.
+    """A fresh solver of `steps` steps that starts at `strength` (core/grid.py).
 
+    It takes the scheduler's own steps below that level; without any at strength 0.
     `generators`, one per row, feed the stochastic solvers. `eta` in [0, 1] makes DDIM stochastic.
     `corrector=False` switches UniPC's corrector off, which forgets what a `revise` wrote; needed
     whenever a revise is not a fixed hard mask. Raises ValueError with a sentence for the user.
@@ -115,42 +113,88 @@ def make(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # Heun takes the log of sigma 0
         scheduler.set_timesteps(steps, device=device)
-    running = count(steps, strength)
-    first = (steps - running) * scheduler.order
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(first)
+    _trim(scheduler, steps)
+    grid = _grid(name, scheduler)
+    start = grid.start(strength)
+    entry = _begun(name, scheduler, grid, start)
     return Scheduled(
         name=name,
         scheduler=scheduler,
         prediction=prediction,
-        moments=tuple(_moments(name, scheduler, steps, steps - running)),
+        entry=entry,
+        moments=tuple(_moments(name, scheduler, grid, start)),
+        grid=grid,
+        start=start,
         generators=tuple(generators),
         eta=eta,
     )
 
 
-def _moments(name: str, scheduler: Any, steps: int, skipped: int) -> list[Moment]:
-    order, total = scheduler.order, steps - skipped
+def _trim(scheduler: Any, steps: int) -> None:
+    """Drop the step too many, at time -1, that diffusers makes of 61, 103, 121 or 122 trailing."""
+    most = steps * scheduler.order - (scheduler.order - 1)
+    if len(scheduler.timesteps) > most:
+        scheduler.timesteps = scheduler.timesteps[:most]
+        scheduler.num_inference_steps = steps
+        if hasattr(scheduler, "sigmas"):
+            scheduler.sigmas = torch.cat([scheduler.sigmas[:most], scheduler.sigmas[-1:]])
+
+
+def _begun(name: str, scheduler: Any, grid: Grid, start: Start) -> Any:
+    """Set the scheduler to where a run starts; returns the scheduler of its first step.
+
+    Between two places the upper one is moved down to the start, so the first step is shorter than
+    the scheduler's own.
+    """
+    first = start.place * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    if start.t is None:
+        return scheduler
+    scheduler.timesteps[first] = start.t
+    if name in BY_SIGMA:
+        scheduler.sigmas[first] = start.level.noise / start.level.signal
+    if name != "ddim":
+        return scheduler
+    # DDIM goes down by num_train_timesteps // num_inference_steps, wherever its next timestep is.
+    entry = copy.copy(scheduler)
+    after = (*grid.times, CLEAN_TIME)[start.place + 1]
+    entry.register_to_config(num_train_timesteps=start.t - int(after))
+    entry.num_inference_steps = 1
+    return entry
+
+
+def _grid(name: str, scheduler: Any) -> Grid:
+    times: list[float] = scheduler.timesteps[:: scheduler.order].tolist()
+    alphas = scheduler.alphas_cumprod
+    if name in BY_SIGMA:
+        sigmas = scheduler.sigmas.tolist()
+        levels = [Level.of_sigma(s) for s in [*sigmas[: -1 : scheduler.order], sigmas[-1]]]
+    else:
+        end = Level.of_alpha(float(scheduler.final_alpha_cumprod)) if name == "ddim" else CLEAN
+        levels = [*(Level.of_alpha(float(alphas[int(t)])) for t in times), end]
+    return Grid(times, levels, alphas)
+
+
+def _moments(name: str, scheduler: Any, grid: Grid, start: Start) -> list[Moment]:
+    steps = len(grid.times)
     made: list[Moment] = []
-    for k in range(skipped, steps):
-        here, after = _levels(name, scheduler, k, steps)
-        made.append(Moment(k - skipped + 1, total, scheduler.timesteps[k * order], here, after))
+    for k in range(start.place, steps):
+        here, after = grid.levels[k : k + 2]
+        if k == start.place:
+            here = start.level
+        if name == "ddim" and (k > start.place or start.t is None):
+            after = _ddim_end(scheduler, int(scheduler.timesteps[k]))
+        t = scheduler.timesteps[k * scheduler.order]
+        made.append(Moment(k - start.place + 1, steps - start.place, t, here, after))
     return made
 
 
-def _levels(name: str, scheduler: Any, k: int, steps: int) -> tuple[Level, Level]:
-    """Where step k of the whole grid starts and ends."""
-    if name in BY_SIGMA:
-        i = k * scheduler.order
-        return tuple(Level.of_sigma(float(sigma)) for sigma in scheduler.sigmas[i : i + 2])  # type: ignore[return-value]
-    alphas, t = scheduler.alphas_cumprod, int(scheduler.timesteps[k])
-    here = Level.of_alpha(float(alphas[t]))
-    if name == "ddim":  # lands on t - 1000 // n, which need not be the next timestep
-        before = t - scheduler.config.num_train_timesteps // steps
-        final = scheduler.final_alpha_cumprod
-        return here, Level.of_alpha(float(alphas[before] if before >= 0 else final))
-    last = k == steps - 1
-    return here, CLEAN if last else Level.of_alpha(float(alphas[int(scheduler.timesteps[k + 1])]))
+def _ddim_end(scheduler: Any, t: int) -> Level:
+    """Where DDIM's own step from t ends, which need not be the next timestep."""
+    t -= scheduler.config.num_train_timesteps // scheduler.num_inference_steps
+    alpha = scheduler.alphas_cumprod[t] if t >= 0 else scheduler.final_alpha_cumprod
+    return Level.of_alpha(float(alpha))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +204,10 @@ class Scheduled:
     name: str
     scheduler: Any
     prediction: Prediction
+    entry: Any  # the scheduler of the first step
     moments: Sequence[Moment]
+    grid: Grid
+    start: Start
     generators: Generators = ()
     eta: float = 0.0
     _options: dict[str, Any] = field(init=False)
@@ -174,6 +221,17 @@ class Scheduled:
     @property
     def multistep(self) -> bool:
         return self.name in MULTISTEP
+
+    def steps_from(self, strength: float) -> int:
+        """How many of the steps start at no more noise than a run of `strength` does."""
+        most = self.grid.start(strength).level.noise
+        return sum(strength > 0 and moment.here.noise <= most for moment in self.moments)
+
+    def last_of(self, total: int) -> "Scheduled":
+        """The same run, its moments counted as the last of `total`."""
+        skipped = total - len(self.moments)
+        moments = [replace(each, index=each.index + skipped, total=total) for each in self.moments]
+        return replace(self, moments=moments)
 
     def part(self, begin: int, end: int, generators: Generators) -> "Scheduled":
         """The same run's moments `begin`..`end` for another set of rows (one-step solvers only)."""
@@ -201,7 +259,8 @@ class Scheduled:
 
     def _step(self, output: Tensor, x: Tensor, here: Level, after: Level, t: Tensor) -> Tensor:
         if not self._exploding:
-            return self.scheduler.step(output, t, x, return_dict=False, **self._options)[0]
+            scheduler = self.entry if here == self.start.level else self.scheduler
+            return scheduler.step(output, t, x, return_dict=False, **self._options)[0]
         self.scheduler.is_scale_input_called = True  # x came scaled; the flag only guards a warning
         x = self.scheduler.step(output, t, x / here.signal, return_dict=False, **self._options)[0]
         return x * after.signal

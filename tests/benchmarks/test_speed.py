@@ -28,16 +28,21 @@ from benchmarks.speed.rounds import (
 )
 from pipelines.core import solvers
 from tests.single_files import small_configs
-from tests.toys import tiny_pipeline
+from tests.toys import V, tiny_pipeline
 
 
 @pytest.mark.parametrize(
-    ("running", "strength", "asked"),
-    [(20, 1.0, 20), (20, 0.7, 29), (14, 0.7, 20), (1, 0.5, 2), (1, 0.7, 2)],
+    ("running", "strength", "steps", "exact"),
+    [(20, 1.0, 20, 1.0), (20, 0.7, 29, 20 / 29), (14, 0.7, 20, 0.7), (1, 0.5, 2, 0.5)],
 )
-def test_as_many_steps_run_as_were_wanted(running: int, strength: float, asked: int) -> None:
-    assert asked_steps(running, strength) == asked
-    assert solvers.count(asked, strength) == running
+def test_as_many_steps_run_as_were_wanted(
+    running: int, strength: float, steps: int, exact: float
+) -> None:
+    assert asked_steps(running, strength) == (steps, pytest.approx(exact))
+    for wanted in range(1, 100):
+        steps, exact = asked_steps(wanted, strength)
+        assert int(steps * exact) == wanted  # what diffusers runs
+        assert len(solvers.make("ddim", V, steps, exact).moments) == wanted
 
 
 def test_a_spread_is_the_median_and_the_ends() -> None:

@@ -155,18 +155,15 @@ def test_below_strength_1_the_source_guides_the_result(bundle: Bundle, ask: Ask,
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler"])
-@pytest.mark.parametrize("strength", [1.0, 0.84])
+@pytest.mark.parametrize(("strength", "gray"), [(1.0, 102), (0.5, 204)])
 def test_gray_is_a_share_of_the_strength(
-    bundle: Bundle, ask: Ask, name: str, strength: float
+    bundle: Bundle, ask: Ask, name: str, strength: float, gray: int
 ) -> None:
-    """All of gray g at strength s ends where all white at strength g s does."""
-    gray = ask(mask_image=Image.new("L", (32, 32), 128), strength=strength, scheduler=name)
-    white = ask(
-        mask_image=Image.new("L", (32, 32), 255),
-        strength=round(strength * 128 / 255, 2),
-        scheduler=name,
-    )
-    steps = [latents(bundle, each) for each in (gray, white)]
+    """All of gray g at strength s ends where all white at strength g s does: at a whole place."""
+    asked: dict[str, Any] = {"scheduler": name, "num_inference_steps": 10}
+    soft = ask(mask_image=Image.new("L", (32, 32), gray), strength=strength, **asked)
+    white = ask(mask_image=Image.new("L", (32, 32), 255), strength=0.4, **asked)
+    steps = [latents(bundle, each) for each in (soft, white)]
     assert len(steps[0]) > len(steps[1])
     assert torch.allclose(steps[0][-1], steps[1][-1], atol=1e-5)
 
@@ -182,8 +179,9 @@ def test_a_cell_that_joins_late_starts_from_the_noised_source(
     config = {**bundle.scheduler_config, "final_sigmas_type": "sigma_min"}
     parts = (bundle.vae, bundle.unet, bundle.tokenizers, bundle.text_encoders)
     bundle = Bundle(*parts, config)
-    gray = ask(mask_image=Image.new("L", (32, 32), 51), strength=1.0, scheduler=name)
-    white = ask(mask_image=Image.new("L", (32, 32), 255), strength=0.2, scheduler=name)
+    asked: dict[str, Any] = {"scheduler": name, "num_inference_steps": 5}
+    gray = ask(mask_image=Image.new("L", (32, 32), 51), strength=1.0, **asked)
+    white = ask(mask_image=Image.new("L", (32, 32), 255), strength=0.2, **asked)
     assert torch.allclose(latents(bundle, gray)[-1], latents(bundle, white)[-1], atol=1e-5)
 
 
@@ -191,13 +189,41 @@ def test_in_one_picture_the_darker_gray_changes_less(bundle: Bundle, ask: Ask) -
     mask = Image.new("L", (32, 32))
     for column, gray in enumerate((0, 60, 140, 255)):
         mask.paste(gray, (8 * column, 0, 8 * column + 8, 32))
-    request = ask(mask_image=mask, scheduler="ddim")
+    request = ask(mask_image=mask, scheduler="ddim", num_inference_steps=20)
     source = bundle.encode(request.image, [torch.Generator().manual_seed(5)])  # type: ignore[arg-type]
     change = (latents(bundle, request)[-1] - source).abs().mean((0, 1, 2)).unflatten(0, (4, 4))
     by_gray = change.mean(1).tolist()
     assert by_gray[0] == 0
     assert by_gray == sorted(by_gray)
     assert by_gray[1] > 0
+
+
+@pytest.mark.parametrize("name", solvers.CLASSES)
+@pytest.mark.parametrize(("steps", "strength"), [(1, 1.0), (4, 1.0), (4, 0.7), (10, 0.33)])
+def test_a_gray_cell_joins_at_the_first_step_with_no_more_noise_than_its_strength(
+    bundle: Bundle, ask: Ask, name: str, steps: int, strength: float
+) -> None:
+    """A strength's time lies between those of the places around N (1 - strength)."""
+    whole = solvers.make(name, bundle.scheduler_config, steps)
+    places = [float(moment.t) for moment in whole.moments]
+    mask, grays = Image.new("L", (32, 32)), (0, 49, 64, 102, 128, 191, 206, 255)
+    for column, gray in enumerate(grays):
+        mask.paste(gray, (4 * column, 0, 4 * column + 4, 32))
+    request = ask(
+        mask_image=mask, scheduler=name, num_inference_steps=steps, strength=strength, crop="off"
+    )
+    generator = torch.Generator().manual_seed(5)
+    source = bundle.encode(request.image, [generator])  # type: ignore[arg-type]
+    e = torch.randn(1, 4, 16, 16, generator=generator)
+    for step in blended(bundle, request):
+        last = step.moment.index == step.moment.total
+        signal, sigma = (1.0, 0.0) if last else step.moment.next
+        changed = (step.latents - signal * source - sigma * e).abs().amax((0, 1, 2)) > 1e-4
+        own = [steps * (1 - gray / 255 * strength) for gray in grays]
+        times = np.interp(own, range(steps + 1), [*places, -1]).round().clip(0)
+        joined = [g > 0 and bool(step.moment.t <= t) for g, t in zip(grays, times, strict=True)]
+        assert changed.view(8, 2).all(1).tolist() == joined
+        assert changed.view(8, 2).any(1).tolist() == joined
 
 
 @pytest.mark.parametrize("shrink_steps", [0, 1, 4])

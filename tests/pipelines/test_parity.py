@@ -100,12 +100,22 @@ def test_plain_generation_is_diffusers(pipe: Any, name: str, kind: str) -> None:
     compare(name, [step.latents for step in steps], kept)
 
 
-@pytest.mark.parametrize("strength", [0.6, 1.0])
+@pytest.mark.parametrize("strength", [0.5, 1.0])  # 3 and 6 steps: whole places
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_image_to_image_is_diffusers(
     pipe: Any, picture: Image.Image, name: str, kind: str, strength: float
 ) -> None:
-    config = toys.CONFIGS[kind]
+    _compare_image_to_image(pipe, picture, name, toys.CONFIGS[kind], strength, STEPS)
+
+
+def _compare_image_to_image(
+    pipe: Any,
+    picture: Image.Image,
+    name: str,
+    config: solvers.Config,
+    strength: float,
+    steps: int,
+) -> None:
     image_to_image = StableDiffusionImg2ImgPipeline(
         **pipe.components, requires_safety_checker=False
     )
@@ -115,7 +125,7 @@ def test_image_to_image_is_diffusers(
         WORDS,
         image=picture,
         strength=strength,
-        num_inference_steps=STEPS,
+        num_inference_steps=steps,
         guidance_scale=4.0,
         negative_prompt="dark",
         generator=noise.generators([9])[0],
@@ -129,12 +139,30 @@ def test_image_to_image_is_diffusers(
         prompt=WORDS,
         negative_prompt="dark",
         strength=strength,
-        num_inference_steps=STEPS,
+        num_inference_steps=steps,
         guidance_scale=4.0,
         scheduler=name,
         seed=9,
     )
     compare(name, [step.latents for step in sdedit(bundle, request)], kept)
+
+
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "leading": {"timestep_spacing": "leading"},
+    "trailing": {"timestep_spacing": "trailing"},
+    "linspace": {"timestep_spacing": "linspace"},
+    "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", NAMES)
+def test_where_the_steps_are_whole_image_to_image_is_diffusers_at_any_spacing(
+    pipe: Any, picture: Image.Image, name: str, schedule: str
+) -> None:
+    """20 * 0.35 is 7.0 in floats and 1 - 0.35 is not 0.65: still the seven steps of diffusers."""
+    _compare_image_to_image(pipe, picture, name, {**toys.EPSILON, **SCHEDULES[schedule]}, 0.35, 20)
 
 
 @pytest.mark.parametrize("negative", ["", "dark"])
@@ -148,7 +176,7 @@ def test_image_to_image_is_diffusers_for_xl(tmp_path: Path, negative: str) -> No
     image_to_image: Any = StableDiffusionXLImg2ImgPipeline(**parts)
     image_to_image.set_progress_bar_config(disable=True)
     guide = Image.effect_noise((32, 32), 90).convert("RGB")
-    settings: dict[str, Any] = {"strength": 0.7, "num_inference_steps": 5, "guidance_scale": 3.0}
+    settings: dict[str, Any] = {"strength": 0.6, "num_inference_steps": 5, "guidance_scale": 3.0}
     theirs_ = image_to_image(
         WORDS,
         image=guide,

@@ -1,5 +1,6 @@
 """SDEdit's laws, on a small random model of the real architecture."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,10 @@ def test_a_one_pixel_mask_changes_that_pixel_only(bundle: Bundle, ask: Ask) -> N
 
 @pytest.mark.parametrize("name", solvers.CLASSES)
 def test_a_row_of_a_sweep_equals_its_single_run(bundle: Bundle, ask: Ask, name: str) -> None:
-    strengths = (0.5, 0.0, 1.0, 0.2, 0.5)
+    strengths = (0.5, 0.0, 0.9, 0.2, 0.5, 0.21, 0.04)
     swept = drain(sdedit(bundle, ask(strengths=strengths, scheduler=name)))
-    assert swept.seeds == [5] * 5
+    assert swept.seeds == [5] * 7
+    assert swept.notes["steps"] == [3, 0, 6, 2, 3, 2, 1]
     for strength, row in zip(strengths, swept.images, strict=True):
         (single,) = drain(sdedit(bundle, ask(strength=strength, scheduler=name))).images
         difference = np.abs(np.asarray(row, int) - np.asarray(single, int)).max()
@@ -136,7 +138,7 @@ def test_a_row_of_a_sweep_equals_its_single_run(bundle: Bundle, ask: Ask, name: 
 def test_a_sweep_runs_one_step_solvers_as_one_batch_and_others_in_turn(
     bundle: Bundle, ask: Ask
 ) -> None:
-    strengths = (0.34, 0.67, 1.0)  # 2, 4 and 6 of 6 steps
+    strengths = (1 / 3, 2 / 3, 1.0)  # 2, 4 and 6 of 6 steps
     batched = list(sdedit(bundle, ask(strengths=strengths, scheduler="ddim")))
     assert [len(step.latents) for step in batched] == [1, 1, 2, 2, 3, 3]
     assert [step.moment.index for step in batched] == [1, 2, 3, 4, 5, 6]
@@ -144,6 +146,19 @@ def test_a_sweep_runs_one_step_solvers_as_one_batch_and_others_in_turn(
     in_turn = list(sdedit(bundle, ask(strengths=strengths, scheduler="dpmpp_2m")))
     assert [step.moment.total for step in in_turn] == [6] * 6 + [4] * 4 + [2] * 2
     assert set(in_turn[-1].view()) == {"0"}
+
+
+def test_a_row_that_joins_between_two_steps_takes_its_first_one_alone(
+    bundle: Bundle, ask: Ask
+) -> None:
+    strengths = (0.4, 0.75, 1.0)  # 2.4, 4.5 and 6 of 6 steps
+    steps = list(sdedit(bundle, ask(strengths=strengths, scheduler="ddim")))
+    assert [len(step.latents) for step in steps] == [1, 1, 1, 2, 2, 1, 3, 3]
+    assert [step.moment.index for step in steps] == [1, 2, 2, 3, 4, 4, 5, 6]
+    assert all(step.moment.total == 6 for step in steps)
+    for step, row in ((steps[2], "1"), (steps[5], "0")):
+        assert set(step.view()) == {row}
+        assert step.moment.here.noise < steps[0].moment.here.noise
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler_ancestral", "dpmpp_2m"])
@@ -158,8 +173,8 @@ def test_a_variation_equals_its_own_seed_alone(bundle: Bundle, ask: Ask, name: s
 def test_repeats_start_from_the_result_before(bundle: Bundle, ask: Ask) -> None:
     twice = list(sdedit(bundle, ask(repeats=2)))
     once = list(sdedit(bundle, ask()))
-    assert [step.phase for step in twice] == ["pass 1 of 2"] * 4 + ["pass 2 of 2"] * 4
-    assert torch.equal(twice[3].latents, once[3].latents)
+    assert [step.phase for step in twice] == ["pass 1 of 2"] * 5 + ["pass 2 of 2"] * 5
+    assert torch.equal(twice[4].latents, once[4].latents)
     assert not torch.equal(twice[-1].latents, once[-1].latents)
 
 
@@ -241,6 +256,12 @@ def test_a_bad_request_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         ask(**changes)
+
+
+def test_the_stroke_simulator_is_the_papers() -> None:
+    """Meng et al., appendix: a median filter of 23 pixels at 256, then 6 colours."""
+    simulated = inspect.signature(strokes).parameters
+    assert (simulated["kernel"].default, simulated["colors"].default) == (23, 6)
 
 
 def test_strokes_are_few_flat_colours(tmp_path: Path) -> None:

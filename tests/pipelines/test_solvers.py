@@ -1,9 +1,11 @@
 """Closed forms: toys whose right answer is known, for every solver of the list."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -208,12 +210,95 @@ def test_a_row_does_not_depend_on_its_neighbours(name: str) -> None:
         torch.testing.assert_close(together[row : row + 1], run([seed]), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("steps", "strength", "expected"),
-    [(20, 0.0, 0), (20, 0.01, 1), (20, 0.7, 14), (50, 0.29, 14), (20, 1.0, 20), (1, 0.5, 1)],
-)
-def test_steps_are_counted_as_in_diffusers(steps: int, strength: float, expected: int) -> None:
-    assert solvers.count(steps, strength) == expected
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "leading": {"timestep_spacing": "leading"},
+    "trailing": {"timestep_spacing": "trailing"},
+    "linspace": {"timestep_spacing": "linspace"},
+    "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "beta": {"use_beta_sigmas": True},
+    "sigma_min": {"final_sigmas_type": "sigma_min"},
+}
+SPACED = [(name, spacing) for name in solvers.CLASSES for spacing in SCHEDULES]
+
+
+@pytest.mark.parametrize(("name", "spacing"), SPACED)
+@pytest.mark.parametrize("steps", [1, 4, 20])
+def test_a_run_starts_at_its_level_and_takes_the_grids_steps_below(
+    name: str, spacing: str, steps: int
+) -> None:
+    config = {**toys.V, **SCHEDULES[spacing]}
+    whole = solvers.make(name, config, steps).moments
+    times = [float(moment.t) for moment in whole]
+    alphas = solvers.make("ddim", config, steps).scheduler.alphas_cumprod
+    levels = [0.0]
+    for percent in (1, 5, 20, 33, 50, 58, 75, 99, 100):
+        solver = solvers.make(name, config, steps, percent / 100)
+        first, *rest = solver.moments
+        below = whole[steps - len(rest) :]
+        assert [(float(m.t), m.here, m.next) for m in rest] == [
+            (float(m.t), m.here, m.next) for m in below
+        ]
+        exact = np.interp(steps * (1 - percent / 100), range(steps + 1), [*times, -1])
+        if steps * percent % 100 == 0:
+            assert float(first.t) == times[steps * (100 - percent) // 100]
+        elif int(first.t) == first.t and first.t not in times:
+            assert abs(float(first.t) - max(exact, 0)) <= 0.5 + 1e-6
+            assert first.here.noise == pytest.approx(float(1 - alphas[int(first.t)]) ** 0.5)
+        else:  # the next whole time lies beyond a place, and so the run starts there
+            assert min(abs(float(first.t) - t) for t in times) == 0
+        assert 0 <= first.next.noise <= first.here.noise  # equal at the least level that is kept
+        assert [m.index for m in solver.moments] == [*range(1, len(solver.moments) + 1)]
+        levels.append(first.here.noise)
+    assert levels == sorted(levels)
+    assert len(solvers.make(name, config, steps, 0.0).moments) == 0
+
+
+@pytest.mark.parametrize("spacing", SCHEDULES)
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_each_step_from_between_two_places_lands_on_its_level(name: str, spacing: str) -> None:
+    """For a point mass every deterministic step is exact, however long it is; DDIM's own need not
+    end where the next one starts."""
+    y = torch.tensor([[[[1.5, -0.5], [0.25, -2.0]]]])
+    e = noise.draw(noise.generators([3]), y.shape[1:])
+    for steps, strength in ((1, 0.3), (3, 0.5), (7, 0.77), (20, 0.04)):
+        solver = solvers.make(name, {**toys.V, **SCHEDULES[spacing]}, steps, strength)
+        x = noised(y, e, solver.start.level)
+        steps_taken = walk(x, toys.point_mass(y, solver.prediction), solver)
+        for step in islice(steps_taken, 1 if name == "ddim" else None):
+            expected = noised(y, e, step.moment.next)
+            torch.testing.assert_close(step.latents, expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+@pytest.mark.parametrize("steps", [61, 103, 121, 122])
+def test_there_are_as_many_trailing_steps_as_were_asked_for(
+    name: str, kind: str, steps: int
+) -> None:
+    """numpy's arange gives diffusers one too many, at time -1."""
+    if name == "lcm" and steps > 50:
+        return
+    solver = solvers.make(name, {**toys.CONFIGS[kind], "timestep_spacing": "trailing"}, steps)
+    assert len(solver.moments) == steps
+    assert solver.moments[-1].t >= 0
+    if name == "ddim":  # whose own steps may end at time 0
+        return
+    assert solver.moments[-1].next == CLEAN
+    generators = noise.generators([1])
+    solver = replace(solver, generators=generators, moments=solver.moments[-3:])
+    if hasattr(solver.scheduler, "set_begin_index"):
+        solver.scheduler.set_begin_index((steps - 3) * solver.scheduler.order)
+    y = torch.full((1, 1, 2, 2), 0.5)
+    x = noised(y, noise.draw(generators, y.shape[1:]), solver.moments[0].here)
+    end = finish(walk(x, toys.point_mass(y, solver.prediction), solver))
+    torch.testing.assert_close(end, y, atol=2e-3, rtol=0)
+
+
+def test_a_gray_counts_the_steps_that_start_at_no_more_noise() -> None:
+    solver = solvers.make("ddim", toys.V_ZERO, 4, 0.8)  # trailing: times 799, 749, 499, 249
+    assert [int(moment.t) for moment in solver.moments] == [799, 749, 499, 249]
+    asked = {0.0: 0, 0.2: 0, 0.249: 0, 0.25: 1, 0.49: 1, 0.5: 2, 0.75: 3, 0.79: 3, 0.8: 4, 1.0: 4}
+    assert {strength: solver.steps_from(strength) for strength in asked} == asked
 
 
 @pytest.mark.parametrize(

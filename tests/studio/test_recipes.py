@@ -1,7 +1,9 @@
 """What a PNG says about how it was made."""
 
 import json
+from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 
 from pipelines.sdedit import SDEdit
 from studio import recipes
+from studio.history import History
 
 
 def made(**named: Any) -> dict[str, Any]:
@@ -51,6 +54,20 @@ def test_the_recipe_is_json_and_tells_pictures_by_their_hash() -> None:
     assert asked["mask_image"] is None and asked["strengths"] == [0.4, 0.8]
     other = SDEdit(image=Image.new("RGB", (32, 16), "blue"))
     assert recipes.of("Paint", "m", other)["request"]["image"] != asked["image"]
+
+
+def test_a_recipe_tells_its_version_and_the_first_is_still_read(tmp_path: Path) -> None:
+    recipe = made(strength=0.62, num_inference_steps=20)
+    assert recipe["version"] == 2
+    first = {**json.loads(json.dumps(recipe)), "version": 1}
+    assert recipes.parameters(first, 0, (8, 8)) == recipes.parameters(recipe, 0, (8, 8))
+    with closing(History(tmp_path)) as history:
+        saved = history.save(history.new_id(), "someone", first, {"0.png": b""})
+    (tmp_path / "index.sqlite").unlink()
+    with closing(History(tmp_path)) as history:  # from the folder alone
+        (read,) = history.list("someone")
+    assert read.id == saved.id and not read.missing
+    assert (read.recipe["version"], read.recipe["request"]["strength"]) == (1, 0.62)
 
 
 def test_a_png_holds_its_pixels_and_its_recipe_and_nothing_else() -> None:
