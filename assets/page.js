@@ -98,6 +98,27 @@
     }
   });
 
+  // ── What was typed and set comes back ─────────────────────────────────────────────────────────
+
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+  function fits({ among, longest, between }, value) {
+    if (among) return among.includes(value);
+    if (longest) return typeof value === "string" && value.length <= longest;
+    return Boolean(between) && Number.isFinite(value) && between[0] <= value && value <= between[1];
+  }
+
+  /**
+   * The values of a form's fields, `{name, first, …}`, once what was kept is back: in a field that
+   * still holds what it held at first, and if the form that it was kept from began like this one, or
+   * if it is words.
+   */
+  page.restored = (start, fields, kept, values) => fields.map((field, at) => {
+    const value = kept?.values?.[field.name];
+    const wanted = kept?.start === start || field.longest;
+    return wanted && same(values[at], field.first) && fits(field, value) ? value : values[at];
+  });
+
   // ── What is behind "More", and tabs that are opened for the first time ──────────────────────────
 
   page.more = (element) => {

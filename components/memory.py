@@ -12,10 +12,14 @@ import gradio as gr
 
 from components.form import Form
 from components.traffic import AT_ONCE
+from pipelines.request import MAX_WORDS_LENGTH
 
 
 def remember(page: gr.Blocks, form: Form, key: str) -> None:
     """Keep the form's values as they change, without asking the server, and put them back on load.
+
+    What somebody has typed by then stays, and so does what does not fit a kept value: the browser's
+    store may be older than the form.
 
     Both names are fixed: with Gradio's random ones a restart of the studio would lose everything.
     In the page assets/tab.js makes of the key one for each browser tab.
@@ -33,21 +37,31 @@ def remember(page: gr.Blocks, form: Form, key: str) -> None:
         **AT_ONCE,
     )
 
-    def restore(kept: object) -> dict[Any, Any]:
-        values = kept.get("values") if isinstance(kept, dict) else None
-        if not isinstance(kept, dict) or not isinstance(values, dict):
-            return gr.skip()
-        if kept.get("start") != start:
-            words = {k for k, widget in form.widgets.items() if isinstance(widget, gr.Textbox)}
-            values = {name: value for name, value in values.items() if name in words}
-        return form.fill(values) or gr.skip()
-
+    fields = json.dumps([_field(name, widget) for name, widget in form.widgets.items()])
     page.load(
-        restore,
-        inputs=store,
+        None,
+        inputs=[store, *widgets],
         outputs=widgets,
+        js=f"(kept, ...values) => pentimentoPage.restored('{start}', {fields}, kept, values)",
         **AT_ONCE,
     )
+
+
+def _field(name: str, widget: Any) -> dict[str, Any]:
+    """What of a widget the page has to know to put a value back into it."""
+    field: dict[str, Any] = {"name": name, "first": getattr(widget, "value", None)}
+    match widget:
+        case gr.Checkbox():
+            field["among"] = [True, False]
+        case gr.Textbox():
+            field["longest"] = MAX_WORDS_LENGTH
+        case gr.Dropdown() | gr.Radio():
+            field["among"] = [key for _, key in widget.choices]
+        case gr.Slider() | gr.Number():
+            field["between"] = [widget.minimum, widget.maximum]
+        case _:
+            pass
+    return field
 
 
 def _start(form: Form) -> str:

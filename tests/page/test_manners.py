@@ -190,6 +190,31 @@ def test_what_is_typed_while_something_opens_stays(painter: Painter, opens: str,
     assert painter.page.evaluate(FAST, [opens, box, "0.5"]) == "0.5"
 
 
+# The same while the page comes back after a reload.
+AT_ONCE = """
+const type = () => {
+  const box = document.querySelector("#words-paint textarea");
+  if (!box) return requestAnimationFrame(type);
+  box.value = "a red house";
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+};
+addEventListener("DOMContentLoaded", type);
+"""
+
+
+def test_what_is_typed_while_the_page_comes_back_stays(painter: Painter) -> None:
+    painter.write("a blue boat")
+    painter.more()
+    painter.number("Guidance", 9)
+    painter.page.add_init_script(AT_ONCE)
+    painter.reload()
+    painter.page.wait_for_function(
+        "document.querySelector(`[aria-label='number input for Guidance']`).value === '9'"
+    )
+    painter.page.wait_for_timeout(1000)  # what comes back late would be here by then
+    assert painter.words.input_value() == "a red house"
+
+
 def test_a_job_that_the_studio_forgot_is_no_news(painter: Painter, pretend: Pretend) -> None:
     painter.paint()
     finished(painter, pretend)
