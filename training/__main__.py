@@ -3,19 +3,19 @@
 Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, few steps).
 
 Every stage resumes: what lies under `--state` is not done again. The presets share its album and
-masks; the GPU's networks, which have other sizes, are kept in `gpu/`. With an empty state and a
-model already in `--out`, training goes on from that model's weights.
+masks; the GPU's networks are kept in `gpu/`. With an empty state and a model already in `--out`,
+training goes on from that model's weights, or the denoiser's from those of `--weights`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from training import (
@@ -25,9 +25,11 @@ from training import (
     denoiser,
     export,
     latents,
+    lessons,
     memory,
     ranker,
     sheets,
+    start,
     student,
 )
 from training.presets import PRESETS, Preset
@@ -42,6 +44,8 @@ def main() -> None:
         PRESETS[options.preset],
         **{name: value for name in MINUTES if (value := getattr(options, name)) is not None},
     )
+    if options.weights is not None:
+        _check(options.weights, preset)
     open_log(options.state / "log")
     (options.state / "pid").write_text(f"{os.getpid()}\n")
     memory.keep()
@@ -70,11 +74,12 @@ def main() -> None:
     if "student" in options.stages:
         taught = export.read(options.out, device)[1]
         fast = student.train(
-            partial(_pictures, preset, options, vae),
+            _lessons(preset, options, vae, denoiser.WHOLE),
             _networks(options),
             preset.student_minutes,
-            preset.denoiser,
+            preset.student,
             taught,
+            export.read_fast(options.out, device) or deepcopy(taught.unet),
         )
         export.write_fast(fast, options.out)
         say(f"export: student, {options.out / 'fast'}")
@@ -91,11 +96,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--state", type=Path, default=Path("~/.cache/pentimento/training").expanduser()
     )
+    parser.add_argument(
+        "--weights", type=Path, help="safetensors of unet.*, te.*, head.*: begin the denoiser there"
+    )
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     for name in MINUTES:
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=float, help="wall-clock budget; the preset's by default")
     return parser.parse_args()
+
+
+def _check(weights: Path, preset: Preset) -> None:
+    """Leave with one sentence where `--weights` cannot be used, before anything is drawn."""
+    try:
+        start.read(weights, denoiser.Pupil(denoiser.build(preset.denoiser.widths)))
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
 
 
 def _shelf(options: argparse.Namespace) -> Path:
@@ -113,56 +129,57 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
     state = _networks(options)
     fresh = not (state / "autoencoder.pt").exists()
     if fresh and export.exists(options.out):
-        start = export.read(options.out, device)[0]
+        begun = export.read(options.out, device)[0]
     else:
         with device:
-            start = autoencoder.build()
+            begun = autoencoder.build()
     work = _shelf(options), state
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
     late = preset.decoder_minutes if "decoder" in options.stages else 0
-    vae = start.eval()
+    vae = begun.eval()
     if minutes or not fresh:
-        vae = autoencoder.train(*work, minutes, preset.autoencoder, start)
+        vae = autoencoder.train(*work, minutes, preset.autoencoder, begun)
     vae = autoencoder.refine(*work, late, preset.autoencoder, vae)
     sheets.reconstructions(vae, state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae
 
 
-def _pictures(
+def _lessons(
     preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny, size: int
-) -> np.ndarray:
-    count = preset.encoded[size == denoiser.WHOLE]
-    return latents.cached(vae, _shelf(options), size, count, preset.denoiser.workers)
+) -> lessons.Lessons:
+    folder, count = _shelf(options), preset.encoded[size == denoiser.WHOLE]
+    encoded = latents.cached(vae, folder, size, count, preset.denoiser.workers)
+    return lessons.Lessons.of(folder, encoded)
 
 
 def _denoiser(
     preset: Preset, options: argparse.Namespace, vae: autoencoder.AutoencoderTiny
 ) -> denoiser.Denoiser:
     device = torch.device(preset.device)
-    start = denoiser.build(preset.denoiser.widths).to(device)
     state = _networks(options)
-    fresh = not (state / "denoiser.pt").exists()
-    if fresh and export.exists(options.out):
-        shipped = export.read(options.out, device)[1]
-        if tuple(shipped.unet.config["block_out_channels"]) == preset.denoiser.widths:
-            say(f"denoiser: going on from {options.out}")
-            start = shipped
+    begun = any((state / name).exists() for name in (denoiser.LAST, denoiser.FIRST))
+    if begun:
+        if options.weights is not None:
+            say(f"denoiser: {options.weights} is not read, since {state} holds a training begun")
+        first, fresh = denoiser.Pupil(denoiser.build(preset.denoiser.widths)).to(device), True
+    else:
+        first, fresh = start.begin(preset.denoiser.widths, options.out, options.weights, device)
 
-    def milestone(networks: denoiser.Denoiser, fraction: float) -> None:
+    def milestone(networks: denoiser.Denoiser, size: int, fraction: float) -> None:
         export.write(vae, networks, options.out)
-        size = denoiser.SMALL if fraction < denoiser.SMALL_UNTIL else denoiser.WHOLE
-        path = state / "sheets" / f"denoiser-{fraction:.2f}.jpg"
+        path = state / "sheets" / f"denoiser-{size}-{fraction:.2f}.jpg"
         sheets.samples(export.assemble(vae, networks), path, size)
-        say(f"export: at {fraction:.0%} of the denoiser's time; see {path}")
+        say(f"export: at {fraction:.0%} of the time for {size} pixels; see {path}")
 
     return denoiser.train(
-        partial(_pictures, preset, options, vae),
+        partial(_lessons, preset, options, vae),
         state,
         preset.denoiser_minutes,
         preset.denoiser,
-        start,
+        first,
         denoiser.Milestone(preset.milestone_minutes, milestone),
+        fresh,
     )
 
 

@@ -1,7 +1,8 @@
 """The rendered pictures on disk: shards of uint8, drawn once, in parallel, resumable.
 
-Picture i is always the scene `scene_of(i)`, so captions and masks need no file of their own. A
-shard exists only when it is whole (it is written aside and moved into place).
+Picture i is always the scene `scene_of(i)`, so captions need no file of their own; the map of a
+postcard's classes lies in a shard beside its picture's. A shard exists only when it is whole (it is
+written aside and moved into place).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
@@ -16,7 +18,7 @@ from zlib import crc32
 import cv2
 import numpy as np
 
-from training import palette, scene, textures, things, world
+from training import classes, palette, scene, textures, things, world
 from training.progress import say
 from training.scene import Scene, attributes, sample
 from training.world import render
@@ -27,26 +29,28 @@ GENERIC_SIZE = 128
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One shard to draw, in any process."""
+    """One shard of each of `parts` to draw, in any process."""
 
     folder: Path
+    parts: tuple[str, ...]
     start: int
     count: int
-    draw: Callable[[int], np.ndarray]
+    draw: Callable[[int], tuple[np.ndarray, ...]]  # one array for each of `parts`
 
     @property
-    def path(self) -> Path:
-        return self.folder / f"{self.start:06d}.npy"
+    def paths(self) -> list[Path]:
+        return [self.folder / part / f"{self.start:06d}.npy" for part in self.parts]
 
-    def run(self) -> Path:
+    def run(self) -> str:
         cv2.setNumThreads(1)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        pictures = np.stack([self.draw(self.start + i) for i in range(self.count)])
-        aside = self.path.with_suffix(".part")
-        with aside.open("wb") as file:
-            np.save(file, pictures)
-        aside.rename(self.path)
-        return self.path
+        drawn = [self.draw(self.start + i) for i in range(self.count)]
+        for path, arrays in zip(self.paths, zip(*drawn, strict=True), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_suffix(".part")
+            with aside.open("wb") as file:
+                np.save(file, np.stack(arrays))
+            aside.rename(path)
+        return f"{self.parts[0]} {self.start:06d}"
 
 
 def scene_of(index: int, held_out: bool = False) -> Scene:
@@ -75,16 +79,16 @@ def edition() -> int:
 
 
 def fill(folder: Path, postcards: int, generics: int, processes: int) -> None:
-    """Draw every shard that is missing, generic pictures first, postcards after."""
-    jobs = [Job(folder / "generic", start, SHARD, generic) for start in range(0, generics, SHARD)]
-    jobs += [
-        Job(folder / "postcard", start, SHARD, postcard) for start in range(0, postcards, SHARD)
-    ]
-    missing = [job for job in jobs if not job.path.exists()]
+    """Draw every shard that is missing, generic pictures first, postcards with their maps after."""
+    plain = partial(Job, folder, ("generic",), count=SHARD, draw=_generic)
+    mapped = partial(Job, folder, ("postcard", "map"), count=SHARD, draw=_mapped)
+    jobs = [plain(start=start) for start in range(0, generics, SHARD)]
+    jobs += [mapped(start=start) for start in range(0, postcards, SHARD)]
+    missing = [job for job in jobs if not all(path.exists() for path in job.paths)]
     say(f"album: {len(missing)} of {len(jobs)} shards to draw")
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        for number, path in enumerate(pool.map(Job.run, missing), 1):
-            say(f"album: {path.parent.name} {path.name} drawn ({number} of {len(missing)})")
+        for number, name in enumerate(pool.map(Job.run, missing), 1):
+            say(f"album: {name} drawn ({number} of {len(missing)})")
 
 
 def load(folder: Path) -> list[np.ndarray]:
@@ -100,6 +104,16 @@ def postcard(index: int) -> np.ndarray:
 def generic(index: int) -> np.ndarray:
     """Generic picture `index`, [128, 128, 3] uint8."""
     return textures.generic(np.random.default_rng([index, 7]), GENERIC_SIZE)
+
+
+def _mapped(index: int) -> tuple[np.ndarray, np.ndarray]:
+    scene = scene_of(index)
+    drawn = render(scene)
+    return drawn.image, classes.class_map(scene, drawn.masks)
+
+
+def _generic(index: int) -> tuple[np.ndarray]:
+    return (generic(index),)
 
 
 def held_out(count: int, start: int = 0) -> np.ndarray:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from training.progress import PROGRESS_SECONDS
 from training.sheets import save
 
-REPORT = re.compile(r"([a-z]+)(?:-[0-9a-f]{8})?: .*?step \d+, loss ([\d.]+)")
+REPORT = re.compile(r"([a-z-]+?)(?:-[0-9a-f]{8})?: .*?step \d+, loss ([\d.]+)")
 PANEL = (560, 300)
 MARGIN = 46
 INK, LINE, GRID = (40, 38, 36), (196, 70, 46), (226, 222, 214)

@@ -3,46 +3,51 @@
 v-prediction under a scaled-linear schedule with zero terminal SNR. The loss of the velocity counts
 in full up to a signal-to-noise ratio of 5 and less beyond: words are learnt where noise is high,
 and plain min-SNR weights (Hang et al., arXiv:2303.09556) would vanish there. The noise of a sample
-is the nearest of four draws ("immiscible" diffusion, arXiv:2406.12303); captions are dropped 10 %
-of the time for guidance. The box of the thing counts three times: it is small, and much is said of
-it. Half of a batch shows what few pictures do (weather, a second thing, clouds at dawn), whose
-words would be learnt last. The first part of the time goes to pictures half the size, which cost a
-quarter and teach the same words.
+is the nearest of four draws ("immiscible" diffusion, arXiv:2406.12303). An auxiliary head learns to
+say from an inner layer what stands in each cell, which teaches shapes sooner; it is thrown away.
+Matrices and convolutions are moved by Muon, the rest by AdamW. The rate is constant, then falls to
+zero in the last third of the time. A training from nothing begins with pictures half the size,
+which cost a quarter and teach the same words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from training import tokenizer as words
-from training.album import scene_of, seldom
-from training.captions import phrase
-from training.run import Run
-from training.scene import Scene
-from training.world import SIZE, places
+from training.classes import CLASSES
+from training.lessons import Lessons, Piece
+from training.muon import Muon, split
+from training.run import Run, adamw
 
+WIDTHS = (64, 128, 192)  # channels of the U-Net at 32x32, 16x16 and 8x8
 TEXT_WIDTH = 128
-FOCUS = 3.0  # how much more the thing counts than what is around it
-DROPPED = 0.1  # the share of captions replaced by the empty one
 DRAWS = 4  # of noise, the nearest is taken
 SNR_CAP = 5.0
+MAPPED = 0.1  # how much the cross-entropy of the map counts beside the velocity
+HEAD_WIDTH = 64
+RATE = 1.5e-3
+WARM_UP = 60  # steps
+FALLING = 1 / 3  # the share of the time in which the rate falls
+AVERAGED = 0.999
+BY_ADAMW = ("conv_in", "conv_out", "head")  # parts whose matrices Muon does not move
+FIRST, LAST = "denoiser-small.pt", "denoiser.pt"  # checkpoints, of small and of whole pictures
 SMALL, WHOLE = 128, 256  # sizes of the pictures learnt from, in pixels
-SMALL_UNTIL = 0.5  # the fraction of the time spent on pictures half the size
+SMALL_SHARE = 0.12  # of the time of a training from nothing
 
-
-# noisy latents, times, tokens -> velocity
-Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-Piece = tuple[torch.Tensor, ...]  # of a batch: clean latents, tokens, focus
+# noisy latents, times, tokens -> velocity, scores [n, classes, h, w] of the map
+Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 class Denoiser(nn.Module):
@@ -110,12 +115,40 @@ def schedule() -> DDIMScheduler:
     )
 
 
+class Pupil(nn.Module):
+    """The denoiser in training, and the head that says what stands in each cell."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        super().__init__()
+        self.denoiser: Denoiser = denoiser
+        inner = denoiser.unet.up_blocks[1]
+        width = int(denoiser.unet.config["block_out_channels"][1])
+        self.head = nn.Sequential(
+            nn.Conv2d(width, HEAD_WIDTH, 1), nn.SiLU(), nn.Conv2d(HEAD_WIDTH, len(CLASSES), 1)
+        )
+        inner.register_forward_hook(_keep)
+
+    def forward(
+        self, latent: torch.Tensor, t: torch.Tensor, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The velocity [n, 4, h, w], and the scores [n, classes, h, w] of each cell."""
+        velocity = self.denoiser(latent, t, tokens)
+        return velocity, self.head(_inner.__dict__.pop("output"))
+
+
+_inner = threading.local()  # the pieces of a batch go through one network side by side
+
+
+def _keep(_block: nn.Module, _arguments: object, output: torch.Tensor) -> None:
+    _inner.output = output
+
+
 @dataclass(frozen=True, slots=True)
 class Milestone:
     """Something to do with the averaged networks every so many minutes."""
 
     minutes: float
-    action: Callable[[Denoiser, float], None]  # networks, fraction of the time used
+    action: Callable[[Denoiser, int, float], None]  # networks, size, fraction of its time used
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,99 +163,80 @@ class Plan:
 
 
 def train(
-    latents: Callable[[int], np.ndarray],  # picture size -> [n, 4, h, w] float16
+    lessons: Callable[[int], Lessons],  # picture size -> what is learnt from
     state: Path,
     minutes: float,
     plan: Plan,
-    start: Denoiser,
+    start: Pupil,
     milestone: Milestone,
+    fresh: bool,
 ) -> Denoiser:
-    """Train `start` on cached latents of the album; returns the averaged networks."""
-    device = next(start.parameters()).device
-    lesson = Lesson(words.build(), schedule().alphas_cumprod.to(device), plan.autocast)
-    run = Run(start, state / "denoiser.pt", minutes, _rate, plan.workers)
-    spare = build(plan.widths).to(device)
+    """Train `start`, untrained networks if `fresh`; returns the averaged ones.
+
+    Small pictures come first where nothing has been learnt yet.
+    """
+    first, last = state / FIRST, state / LAST
+    if fresh and not last.exists():
+        start = _stage(lessons(SMALL), first, SMALL_SHARE * minutes, plan, SMALL, start, milestone)
+    if first.exists():
+        minutes *= 1 - SMALL_SHARE
+    return _stage(lessons(WHOLE), last, minutes, plan, WHOLE, start, milestone).denoiser
+
+
+def _stage(
+    lessons: Lessons,
+    path: Path,
+    minutes: float,
+    plan: Plan,
+    size: int,
+    pupil: Pupil,
+    milestone: Milestone,
+) -> Pupil:
+    """Train on pictures of one size; returns the averaged networks."""
+    device = next(pupil.parameters()).device
+    signal = schedule().alphas_cumprod.to(device)
+    matrices, others = split(pupil, BY_ADAMW)
+    optimizers = [Muon(matrices, lr=0.0, autocast=plan.autocast), adamw(others)]
+    course = rate if size == WHOLE else _constant
+    run = Run(pupil, path, minutes, course, plan.workers, AVERAGED, optimizers, WARM_UP)
+    spare = Pupil(build(plan.widths)).to(device)
     reached = run.elapsed
-    for pieces in lesson.batches(latents, plan, run, device):
-        run.descend([partial(lesson.loss, start, *piece) for piece in pieces])
+    batches = lessons.batches(plan.batches[size == WHOLE], plan.pieces, run.step, device)
+    for _, pieces in zip(run.steps(), batches, strict=False):
+        run.descend([partial(loss, pupil, signal, plan.autocast, piece) for piece in pieces])
         if run.elapsed - reached > milestone.minutes * 60:
             reached = run.elapsed
-            milestone.action(run.averaged(spare), run.fraction)
+            milestone.action(run.averaged(spare).denoiser, size, run.fraction)
     return run.averaged(spare)
 
 
-class Lesson:
-    """What one batch teaches: noise it, say what it shows, compare velocities."""
-
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerFast,
-        signal: torch.Tensor,
-        autocast: Callable[[], AbstractContextManager[object]],
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.signal = signal  # squared signal level at each of the 1000 times
-        self.autocast = autocast
-        self.rng = np.random.default_rng()
-
-    def batches(
-        self,
-        latents: Callable[[int], np.ndarray],
-        plan: Plan,
-        run: Run,
-        device: torch.device,
-    ) -> Iterator[list[Piece]]:
-        """A batch for each step of `run`, in the plan's pieces; small pictures first."""
-        small = run.fraction < SMALL_UNTIL
-        drawn = _batches(latents(SMALL if small else WHOLE), plan.batches[not small], run.step)
-        for _ in run.steps():
-            if small and run.fraction >= SMALL_UNTIL:
-                small = False
-                drawn = _batches(latents(WHOLE), plan.batches[1], run.step)
-            indices, latent = next(drawn)
-            clean = torch.from_numpy(latent).to(device).float()
-            scenes = [scene_of(int(index)) for index in indices]
-            whole = (clean, self.captions(scenes).to(device), focuses(scenes, clean).to(device))
-            yield list(zip(*(part.chunk(plan.pieces) for part in whole), strict=True))
-
-    def captions(self, scenes: Sequence[Scene]) -> torch.Tensor:
-        """Tokens [n, 32] of one phrasing for each scene; some are empty."""
-        texts = ["" if self.rng.random() < DROPPED else phrase(s, self.rng) for s in scenes]
-        return self.tokenizer(
-            texts, padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids
-
-    def loss(
-        self, model: Predict, clean: torch.Tensor, tokens: torch.Tensor, focus: torch.Tensor
-    ) -> torch.Tensor:
-        """Weighted squared error of the velocity at random times; latents are [n, 4, h, w]."""
-        count = len(clean)
-        # one time in each of n equal strata: the batch always spans the schedule
-        t = ((torch.arange(count) + torch.rand(count)) / count * len(self.signal)).long()
-        t = t.clamp(max=len(self.signal) - 1).to(clean.device)  # the last row may round up to 1000
-        signal = self.signal[t].view(-1, 1, 1, 1)
-        noise = _nearest_noise(clean)
-        noisy = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-        velocity = signal.sqrt() * noise - (1 - signal).sqrt() * clean
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with self.autocast():
-            predicted = model(noisy, t, tokens)
-        error = focus * (predicted.float() - velocity) ** 2
-        snr = self.signal[t] / (1 - self.signal[t])
-        weight = SNR_CAP / snr.clamp(min=SNR_CAP)
-        return (weight * error.mean((1, 2, 3))).mean()
-
-
-def focuses(scenes: Sequence[Scene], clean: torch.Tensor) -> torch.Tensor:
-    """How much each cell of the latents [n, 4, h, w] counts: [n, 1, h, w], 1 on average."""
-    weight = torch.ones(len(clean), 1, *clean.shape[2:])
-    cell = SIZE / clean.shape[3]  # pixels of a whole postcard
-    for one, scene in zip(weight, scenes, strict=True):
-        for where in places(scene):
-            top, foot = round(where.top / cell), round(where.foot / cell)
-            left, right = round(where.left / cell), round((where.left + where.height) / cell)
-            one[:, max(0, top) : foot, max(0, left) : right] = FOCUS
-    return weight / weight.mean((2, 3), keepdim=True)
+def loss(
+    model: Predict,
+    signal: torch.Tensor,  # squared signal level at each of the 1000 times
+    autocast: Callable[[], AbstractContextManager[object]],
+    piece: Piece,
+) -> torch.Tensor:
+    """Weighted squared error of the velocity at random times, and the map's cross-entropy."""
+    clean, tokens, focus, classes = piece
+    count = len(clean)
+    # one time in each of n equal strata: the batch always spans the schedule
+    t = ((torch.arange(count) + torch.rand(count)) / count * len(signal)).long()
+    t = t.clamp(max=len(signal) - 1).to(clean.device)  # the last row may round up to 1000
+    level = signal[t].view(-1, 1, 1, 1)
+    noise = _nearest_noise(clean)
+    noisy = level.sqrt() * clean + (1 - level).sqrt() * noise
+    velocity = level.sqrt() * noise - (1 - level).sqrt() * clean
+    noisy = noisy.contiguous(memory_format=torch.channels_last)
+    with autocast():
+        predicted, scores = model(noisy, t, tokens)
+    error = focus * (predicted.float() - velocity) ** 2
+    snr = signal[t] / (1 - signal[t])
+    weight = SNR_CAP / snr.clamp(min=SNR_CAP)
+    # the map of a small picture has more cells than its latents: each cell is asked for all of its
+    side = classes.shape[1:]
+    missed = F.cross_entropy(F.interpolate(scores.float(), side), classes, reduction="none")
+    mapped = (F.interpolate(focus, side)[:, 0] * missed).mean()
+    return (weight * error.mean((1, 2, 3))).mean() + MAPPED * mapped
 
 
 def _nearest_noise(clean: torch.Tensor) -> torch.Tensor:
@@ -232,22 +246,10 @@ def _nearest_noise(clean: torch.Tensor) -> torch.Tensor:
     return draws[nearest, torch.arange(len(clean), device=clean.device)]
 
 
-def _rate(fraction: float) -> float:
-    """A short warm-up, then 1e-3 until 35 % of the time, then straight to zero."""
-    return 1e-3 * min(1.0, 0.02 + fraction / 0.02, max(0.0, 1 - fraction) / 0.65)
+def _constant(_fraction: float) -> float:
+    return RATE
 
 
-def _batches(latents: np.ndarray, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Endless batches (indices [n], latents [n, 4, h, w]), one half from all, one from `seldom`."""
-    rng = np.random.default_rng(seed)
-    rare = _endless(seldom(len(latents)), size - size // 2, rng)
-    for some, few in zip(_endless(np.arange(len(latents)), size // 2, rng), rare, strict=False):
-        indices = rng.permutation(np.append(some, few))
-        yield indices, np.asarray(latents[indices])
-
-
-def _endless(indices: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Parts of `size` of the indices, every epoch in a new order."""
-    while True:
-        order = rng.permutation(indices)
-        yield from (order[start : start + size] for start in range(0, len(order) - size + 1, size))
+def rate(fraction: float) -> float:
+    """The learning rate on whole pictures: constant, falling to zero in the last third."""
+    return RATE * min(1.0, (1 - fraction) / FALLING)

@@ -95,6 +95,15 @@ def read(out: Path, device: torch.device) -> tuple[AutoencoderTiny, Denoiser]:
     return cast("Any", vae).to(device), Denoiser(_carried(text_encoder, old), unet).to(device)
 
 
+def read_fast(out: Path, device: torch.device) -> UNet2DConditionModel | None:
+    """The student beside an exported model in float32, if there is one."""
+    folder = out / "fast" / "unet"
+    if not folder.is_dir():
+        return None
+    found = UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32)
+    return cast("Any", found).to(device)
+
+
 def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:
     """The shipped encoder, with a row for each of today's words and places."""
     fresh, new = build_text_encoder(), tokenizer.build().get_vocab()

@@ -14,25 +14,29 @@ from training import album
 from training.autoencoder import checksum, to_tensor
 from training.progress import say
 
+AT_ONCE = 20  # pictures encoded together
+
 
 def cached(model: AutoencoderTiny, folder: Path, size: int, count: int, workers: int) -> np.ndarray:
     """Latents [n, 4, size/8, size/8] float16 of the first `count` postcards at `size` pixels.
 
-    They are kept beside the pictures in `folder`. The file's name carries a checksum of the
-    encoder: another encoder, another file.
+    They are kept beside the pictures in `folder`, a shard for each of theirs. Their folder's name
+    carries a checksum of the encoder: another encoder, another folder.
     """
-    path = folder / f"latents-{size}-{count}-{checksum(model):08x}.npy"
-    if not path.exists():
-        say(f"latents: encoding {count} pictures of {size} pixels")
-        shards = album.load(folder / "postcard")[: -(-count // album.SHARD)]
-        heaps = [shard[i : i + 20] for shard in shards for i in range(0, len(shard), 20)]
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            parts = list(pool.map(partial(_encode, model, size), heaps))
-        aside = path.with_suffix(".part")
-        with aside.open("wb") as file:
-            np.save(file, np.concatenate(parts)[:count])
-        aside.rename(path)
-    latents = np.load(path, mmap_mode="r")
+    kept = folder / f"latents-{size}-{checksum(model):08x}"
+    kept.mkdir(parents=True, exist_ok=True)
+    drawn = sorted((folder / "postcard").glob("*.npy"))[: -(-count // album.SHARD)]
+    missing = [path for path in drawn if not (kept / path.name).exists()]
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for number, path in enumerate(missing, 1):
+            shard = np.load(path, mmap_mode="r")
+            heaps = [shard[i : i + AT_ONCE] for i in range(0, len(shard), AT_ONCE)]
+            aside = (kept / path.name).with_suffix(".part")
+            with aside.open("wb") as file:
+                np.save(file, np.concatenate(list(pool.map(partial(_encode, model, size), heaps))))
+            aside.rename(kept / path.name)
+            say(f"latents: {size} pixels, shard {path.stem} encoded ({number} of {len(missing)})")
+    latents = np.concatenate([np.load(kept / path.name) for path in drawn])[:count]
     spread = latents[:500].astype(np.float32).std()
     say(f"latents: {len(latents)} of {size} pixels, standard deviation {spread:.2f}")
     return latents

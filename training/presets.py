@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from training import autoencoder, critic, denoiser
+from training import autoencoder, critic, denoiser, student
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Preset:
     critic_minutes: float
     ranker: tuple[int, int, int]  # batch, pieces, workers
     ranker_minutes: float
+    student: student.Plan
     student_minutes: float
     milestone_minutes: float  # between exports while the denoiser trains
 
@@ -45,20 +46,21 @@ def on_gpu() -> AbstractContextManager[object]:
 
 CPU = Preset(
     device="cpu",
-    postcards=12_000,
+    postcards=30_000,
     generics=2_000,
-    encoded=(12_000, 12_000),
+    encoded=(15_000, 30_000),
     autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=30,
     decoder_minutes=60,
     denoiser=denoiser.Plan(
-        widths=(32, 64, 128), batches=(24, 16), pieces=2, workers=2, autocast=on_cpu
+        widths=denoiser.WIDTHS, batches=(96, 64), pieces=2, workers=2, autocast=on_cpu
     ),
-    denoiser_minutes=90,
+    denoiser_minutes=240,
     critic=critic.Plan(masked=4_000, batch=32, pieces=2, workers=2, autocast=on_cpu),
     critic_minutes=12,
     ranker=(96, 2, 2),
     ranker_minutes=12,
+    student=student.Plan(batch=16, pieces=2, workers=2),
     student_minutes=30,
     milestone_minutes=15,
 )
@@ -71,13 +73,14 @@ GPU = Preset(
     autoencoder_minutes=8,
     decoder_minutes=3,
     denoiser=denoiser.Plan(
-        widths=(64, 128, 256), batches=(512, 256), pieces=1, workers=1, autocast=on_gpu
+        widths=denoiser.WIDTHS, batches=(512, 256), pieces=1, workers=1, autocast=on_gpu
     ),
     denoiser_minutes=20,
     critic=critic.Plan(masked=8_000, batch=64, pieces=8, workers=8, autocast=on_cpu),
     critic_minutes=3,
     ranker=(512, 1, 1),
     ranker_minutes=3,
+    student=student.Plan(batch=256, pieces=1, workers=1),
     student_minutes=5,
     milestone_minutes=5,
 )

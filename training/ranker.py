@@ -27,7 +27,7 @@ from training import tokenizer as words
 from training.autoencoder import to_tensor
 from training.captions import caption, phrase, things_alone
 from training.progress import say
-from training.run import Run
+from training.run import Run, adamw
 from training.scene import ATTRIBUTES, Scene, attributes
 from training.world import SIZE, places
 
@@ -108,7 +108,8 @@ def train(
     """Train on the album in `folder`; returns the averaged network."""
     device = torch.device(plan.device)
     pupil = Pupil(build(text_encoder)).to(device)
-    run = Run(pupil, state / "ranker.pt", minutes, _rate, plan.workers, weight_decay=0.05)
+    optimizers = [adamw(pupil.parameters(), weight_decay=0.05)]
+    run = Run(pupil, state / "ranker.pt", minutes, _rate, plan.workers, optimizers=optimizers)
     teaching = Teaching(album.load(folder / "postcard"), np.random.default_rng(run.step))
     for step in run.steps():
         parts = [teaching.batch(plan.batch // plan.pieces) for _ in range(plan.pieces)]

@@ -8,21 +8,20 @@ paints without: one network call a step, two to four steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from diffusers import LCMScheduler, UNet2DConditionModel
 from torch import nn
 
-from training.denoiser import Denoiser, Lesson, Plan, schedule
+from training import texts
+from training.denoiser import Denoiser, schedule
+from training.lessons import Lessons, Piece
 from training.run import Run
-from training.tokenizer import build as build_tokenizer
 
 GUIDANCE = 3.0  # of the teacher's path
 GRID = 20  # times are GRID - 1, 2 GRID - 1, … 999, as LCMScheduler's with 50 original steps
@@ -36,6 +35,15 @@ def scheduler() -> LCMScheduler:
     return cast("Any", LCMScheduler).from_config(
         config | {"original_inference_steps": 1000 // GRID}
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a batch is shared out."""
+
+    batch: int
+    pieces: int
+    workers: int
 
 
 class Pupil(nn.Module):
@@ -97,14 +105,10 @@ class Teacher:
         return torch.where((t >= 0).view(-1, 1, 1, 1), clean, x)
 
     def lesson(
-        self,
-        student: UNet2DConditionModel,
-        slow: UNet2DConditionModel,
-        clean: torch.Tensor,
-        tokens: torch.Tensor,
-        focus: torch.Tensor,
+        self, student: UNet2DConditionModel, slow: UNet2DConditionModel, piece: Piece
     ) -> torch.Tensor:
         """How far the student, at random times of the grid, is from its average further down."""
+        clean, tokens, focus, _ = piece
         t = torch.randint(1, 1000 // GRID + 1, (len(clean),), device=clean.device) * GRID - 1
         level, noise = self.level(t), torch.randn_like(clean)
         x = level.sqrt() * clean + (1 - level).sqrt() * noise
@@ -118,29 +122,26 @@ class Teacher:
 
 
 def train(
-    latents: Callable[[int], np.ndarray],  # picture size -> [n, 4, h, w] float16
+    lessons: Lessons,
     state: Path,
     minutes: float,
     plan: Plan,
     taught: Denoiser,
+    start: UNet2DConditionModel,
 ) -> UNet2DConditionModel:
-    """Distil `taught` on cached latents of the album; returns the averaged student."""
+    """Distil `taught` into `start` on whole pictures; returns the averaged student."""
     device = next(taught.parameters()).device
     taught = taught.eval().requires_grad_(False)
-    lesson = Lesson(build_tokenizer(), schedule().alphas_cumprod.to(device), plan.autocast)
-    empty = lesson.tokenizer("", padding="max_length", return_tensors="pt").input_ids.to(device)
-    teacher = Teacher(taught, lesson.signal, empty)
-
-    def copy() -> Pupil:
-        pupil = Pupil(deepcopy(taught.unet).requires_grad_(True))
-        cast("Any", pupil).to(memory_format=torch.channels_last)  # a fast order for convolutions
-        return pupil
-
-    pupil, slow = copy(), copy().requires_grad_(False)
+    empty = torch.from_numpy(texts.empty()).long()[None].to(device)
+    teacher = Teacher(taught, schedule().alphas_cumprod.to(device), empty)
+    pupil = Pupil(start.requires_grad_(True))
+    slow = deepcopy(pupil).requires_grad_(False)
+    cast("Any", slow).to(memory_format=torch.channels_last)  # a fast order for convolutions
     run = Run(pupil, state / "student.pt", minutes, _rate, plan.workers, 0.97)
-    for pieces in lesson.batches(latents, plan, run, device):
+    batches = lessons.batches(plan.batch, plan.pieces, run.step, device)
+    for _, pieces in zip(run.steps(), batches, strict=False):
         run.averaged(slow)
-        run.descend([partial(teacher.lesson, pupil.unet, slow.unet, *piece) for piece in pieces])
+        run.descend([partial(teacher.lesson, pupil.unet, slow.unet, piece) for piece in pieces])
     return run.averaged(slow).unet
 
 

@@ -97,7 +97,7 @@ def test_a_resumed_optimizer_counts_its_steps_off_the_device(tmp_path: Path):
     run.descend([toy.loss])
     run.save()
     resumed = make(tmp_path, elsewhere)
-    state = resumed.optimizer.state[elsewhere.weight]
+    state = resumed.optimizers[0].state[elsewhere.weight]
     assert state["step"].device.type == "cpu"
     assert state["exp_avg"].is_meta and resumed.average[0].is_meta
 

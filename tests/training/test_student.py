@@ -11,6 +11,7 @@ import torch
 from diffusers import LCMScheduler, UNet2DConditionModel
 
 from training import denoiser, export, student
+from training.lessons import Piece
 from training.student import GRID, STRIDE, Teacher
 
 SIGNAL = denoiser.schedule().alphas_cumprod
@@ -61,9 +62,9 @@ def test_who_knows_the_end_has_nothing_to_learn():
     tokens, focus = torch.full((6, 32), 2), torch.ones(6, 1, 8, 8)
     wise = cast("UNet2DConditionModel", Knowing(clean))
     foolish = cast("UNet2DConditionModel", Knowing(clean + 1))
-    batch = (clean.expand(6, -1, -1, -1), tokens, focus)
-    assert one.lesson(wise, wise, *batch).item() == pytest.approx(0, abs=1e-3)
-    assert one.lesson(foolish, wise, *batch).item() > 0.5
+    piece = Piece(clean.expand(6, -1, -1, -1), tokens, focus, torch.zeros(6, 32, 32))
+    assert one.lesson(wise, wise, piece).item() == pytest.approx(0, abs=1e-3)
+    assert one.lesson(foolish, wise, piece).item() > 0.5
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 8])

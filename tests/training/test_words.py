@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from training import tokenizer
 from training.captions import caption, chips, named, phrase, vocabulary
+from training.free import free
 from training.scene import Scene, Thing, attributes, sample
 
+Wording = Callable[[Scene, np.random.Generator], str]
+UNSAID: dict[Wording, set[str]] = {phrase: set(), free: set()}  # words that one never says
 SCENE = Scene("sunset", "meadow", "snowy mountains", Thing("house", "red"), True, True, seed=1)
 
 
@@ -68,8 +72,8 @@ def test_a_caption_never_names_what_is_not_there(changes: dict[str, Any], word: 
     fields: dict[str, Any] = {field: getattr(SCENE, field) for field in Scene.__slots__}
     scene = Scene(**fields | changes)
     rng = np.random.default_rng(0)
-    for text in [caption(scene), *(phrase(scene, rng) for _ in range(30))]:
-        assert word not in text.split()
+    said = [caption(scene), *(say(scene, rng) for say in (phrase, free) for _ in range(60))]
+    assert word not in {each.strip(",") for text in said for each in text.split()}
 
 
 def test_phrases_vary():
@@ -77,19 +81,44 @@ def test_phrases_vary():
     assert len({phrase(SCENE, rng) for _ in range(60)}) > 25
 
 
-def test_every_word_of_every_phrase_is_known_and_every_known_word_is_used():
+@pytest.mark.parametrize("say", [phrase, free])
+def test_every_word_of_every_phrase_is_known_and_every_known_word_is_used(say: Wording):
     rng = np.random.default_rng(0)
     spoken = set()
-    for _ in range(3000):
-        spoken |= set(re.findall(r"[a-z]+", phrase(sample(rng), rng)))
-    assert spoken == set(vocabulary())
+    for _ in range(6000):
+        spoken |= set(re.findall(r"[a-z]+", say(sample(rng), rng)))
+    assert spoken - {"by"} == set(vocabulary()) - {"by"} - UNSAID[say]
+    assert spoken <= set(vocabulary())
 
 
-def test_phrases_fit_the_text_encoder():
+@pytest.mark.parametrize("say", [phrase, free])
+def test_phrases_fit_the_text_encoder(say: Wording):
     rng = np.random.default_rng(1)
     words = tokenizer.build()
-    texts = [phrase(sample(rng), rng) for _ in range(500)]
+    texts = [say(sample(rng), rng) for _ in range(3000)]
     assert max(len(ids) for ids in words(texts).input_ids) <= tokenizer.LENGTH
+
+
+def test_free_captions_are_written_as_people_do():
+    """No canonical order, tags among sentences, no stray comma, no word twice in a row."""
+    rng = np.random.default_rng(0)
+    said = [free(SCENE, rng) for _ in range(400)]
+    assert len(set(said)) > 350
+    tags = [text for text in said if text.count(", ") >= 2]
+    assert 0.1 < len(tags) / len(said) < 0.4
+    for text in said:
+        assert text == text.strip(" ,") and " ," not in text and ",," not in text
+        assert not re.search(r"\b(\w+) \1\b", text), text
+    for name in ("house", "meadow|grass", "mountains", "sun", "clouds", "sunset|evening"):
+        share = np.mean([bool(re.search(rf"\b({name})\b", text)) for text in said])
+        assert 0.6 < share <= 1, name
+
+
+def test_a_day_is_sunny_only_in_clear_weather():
+    rng = np.random.default_rng(0)
+    foggy = replace(SCENE, time="day", light=False, weather="fog")
+    assert not any("sunny" in free(foggy, rng) for _ in range(300))
+    assert any("sunny" in free(replace(SCENE, time="day"), rng) for _ in range(300))
 
 
 def test_chips_are_known_words():
