@@ -4,7 +4,8 @@
 
 Cases come from held-out specifications; every row works with the same networks, steps, guidance and
 seeds. Writes a table (quality.md), all figures (quality.json), a sheet of the best and the worst
-cases for each job, and realism against faithfulness along the strength (sweep.png).
+cases for each job, and realism against faithfulness along the strength (sweep.png). Drawings from
+words are kept in `pictures`, by the networks that drew them, so that a stopped run goes on.
 """
 
 import argparse
@@ -19,7 +20,15 @@ import torch
 
 from benchmarks.machine import machine
 from benchmarks.networks import POSTCARD
-from benchmarks.quality import comparison, painting, reconstruction, replacement, sheet
+from benchmarks.quality import (
+    comparison,
+    drawing,
+    painting,
+    reconstruction,
+    replacement,
+    sheet,
+    velocity,
+)
 from benchmarks.quality.job import Job, run
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.report import Report, as_json, markdown
@@ -30,23 +39,48 @@ from studio.settings import number
 from training.critic import Critic
 
 JOBS: dict[str, Callable[[int], Job[Any]]] = {
+    "drawing": drawing.job,
     "painting": painting.job,
     "replacement": replacement.job,
     "stroked": replacement.stroked_job,
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
 }
-LONG = {"painting": 32, "replacement": 9, "stroked": 6, "comparison": 24, "reconstruction": 4}
-FULL = {"painting": 20, "replacement": 6, "stroked": 3, "comparison": 12, "reconstruction": 1}
 CANDIDATES = Range(1, 8, 1, "The number of candidates")
-QUICK = {"painting": 2, "replacement": 3, "stroked": 1, "comparison": 2, "reconstruction": 1}
+VELOCITIES = 0.6  # postcards for the velocity loss, of the number of drawings: 96 of 160
+LONG = {
+    "drawing": 160,
+    "painting": 32,
+    "replacement": 9,
+    "stroked": 6,
+    "comparison": 24,
+    "reconstruction": 4,
+}
+FULL = {
+    "drawing": 160,
+    "painting": 20,
+    "replacement": 6,
+    "stroked": 3,
+    "comparison": 12,
+    "reconstruction": 1,
+}
+QUICK = {
+    "drawing": 6,
+    "painting": 2,
+    "replacement": 3,
+    "stroked": 1,
+    "comparison": 2,
+    "reconstruction": 1,
+}
 
 
 def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
     """Run the jobs named in `counts`, each on so many cases."""
     begun = time.monotonic()
     results = [run(JOBS[name](number), lab) for name, number in counts.items()]
-    sweep = {}
+    errors, sweep = {}, {}
+    if "drawing" in counts:
+        errors = velocity.losses(lab, round(VELOCITIES * counts["drawing"]))
     if "painting" in counts:
         sweep = painting.sweep(lab, painting.paintings(counts["painting"])[::2])
     return Report(
@@ -61,6 +95,7 @@ def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
         minutes=(time.monotonic() - begun) / 60,
         results=results,
         sweep=sweep,
+        velocity=errors,
     )
 
 
@@ -110,6 +145,7 @@ def main(arguments: Sequence[str]) -> None:
         guidance=given.guidance,
         candidates=given.candidates or (2 if given.quick else 4),
         reals=32 if given.quick else 128,
+        pictures=given.out / "pictures",
     )
     every = QUICK if given.quick else LONG if given.long else FULL
     counts = {name: every[name] for name in given.only}

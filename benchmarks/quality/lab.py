@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -29,6 +31,7 @@ class Lab:
     guidance: float = 3.0
     candidates: int = 4  # of a replacement
     reals: int = 128  # held-out pictures that KID compares with
+    pictures: Path = Path("build/quality/pictures")  # where drawings from words are kept
     _pipes: dict[str, Any] = field(default_factory=dict, init=False)
 
     def peer(self, name: str) -> Any:
@@ -36,6 +39,15 @@ class Lab:
         if name not in self._pipes:
             self._pipes[name] = networks.peer(self.bundle, name)
         return self._pipes[name]
+
+    @cached_property
+    def kept(self) -> Path:
+        """The folder of what these networks drew with these settings."""
+        parts = (self.bundle.unet, self.bundle.vae, *self.bundle.text_encoders)
+        told = f"{self.steps} {self.guidance} {self.bundle.dtype}".encode()
+        for weight in (each for part in parts for each in part.state_dict().values()):
+            told += crc32(weight.cpu().contiguous().float().numpy().tobytes()).to_bytes(4, "big")
+        return self.pictures / f"{crc32(told):08x}"
 
     def asked(self) -> dict[str, Any]:
         """The settings that every pipeline and request takes by the same names."""

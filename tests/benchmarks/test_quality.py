@@ -219,9 +219,13 @@ def test_a_run_ends_in_tables_and_sheets(lab: Lab) -> None:
     assert result.outcomes["as it was"].figures == {"PSNR": metrics.CEILING}
     assert result.outcomes["darker"].figures["PSNR"] < 40
     sweep = {s: {"L2": 10.0 + s, "KID": 9.0 - s} for s in (0.2, 0.6, 1.0)}
-    told = report.Report("machine", "model", "2", "0", "float32", 20, 3.0, 4, 1.5, [result], sweep)
+    velocity = {"0–200": 0.2, "on average": 0.125}
+    told = report.Report(
+        "machine", "model", "2", "0", "float32", 20, 3.0, 4, 1.5, [result], sweep, velocity
+    )
     text = report.markdown(told)
     assert "| as it was | 100.00 |" in text and "### Along the strength" in text
+    assert "| the denoiser | 0.2000 | 0.1250 |" in text
     rows_told = json.loads(report.as_json(told))["jobs"]["Nothing"]["rows"]
     assert rows_told["as it was"]["each"] == [{"PSNR": 100.0}] * 3
     assert sheet.contact(result, 1).height > 2 * sheet.SIDE
@@ -237,7 +241,7 @@ def test_json_has_no_word_for_what_is_undefined(lab: Lab) -> None:
 
     rows: Any = {"as it was": given_back}
     result = run(Job("Nothing", "Nothing.", found, rows, undefined, "SSIM"), lab)
-    told = report.Report("", "", "", "", "", 1, 1.0, 1, 0.0, [result], {})
+    told = report.Report("", "", "", "", "", 1, 1.0, 1, 0.0, [result], {}, {})
     assert "NaN" not in report.as_json(told)
     sheet.contact(result)
 
