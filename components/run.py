@@ -55,14 +55,16 @@ class Run:
             except Exception:
                 log.exception("A run could not begin")
                 return {**self._end(Failed(BROKEN)), self.begun: ""}
-            return {**updates, **self.stage.starting(), **self._busy(), self.begun: job}
+            known = {"now": job, "last": _ids(sent[self.known])["last"]}
+            shown = {**updates, **self.stage.starting(), **self._busy()}
+            return {self.known: known, **shown, self.begun: job}
 
         watched = [self.stage.plate, self.button, self.begun]
         gr.on(
             triggers,
             start,
-            inputs=inputs,
-            outputs=[*dict.fromkeys([*outputs, *watched])],
+            inputs={*inputs, self.known},
+            outputs=[self.known, *dict.fromkeys([*outputs, *watched])],
             js=js,
             trigger_mode="once",
             **AT_ONCE,
@@ -90,10 +92,8 @@ class Run:
         if not job:
             yield gr.skip()
             return
-        last = _ids(known)["last"]
-        yield {self.known: {"now": job, "last": last}}
         try:
-            async for update in self._watch(job, last, visitor(request)):
+            async for update in self._watch(job, _ids(known)["last"], visitor(request)):
                 yield update
         except ValueError as refusal:
             yield self._end(Failed(str(refusal)))
@@ -144,7 +144,10 @@ class Run:
 
     @property
     def _outputs(self) -> list[Widget]:
-        return [*self.stage.outputs, self.button, self.known]
+        """What the browser is to remember stands first: Gradio writes them one after another, and
+        somebody who sees that the run has begun may reload.
+        """
+        return [self.known, *self.stage.outputs, self.button]
 
 
 def run(key: str, stage: Stage, actions: Actions) -> Run:
