@@ -2,7 +2,9 @@
 
 Gradio 6.31 keeps a description of every component with each page's session, for links that the
 studio does not offer, and forgets a session only when 10,000 others have come. Here a session holds
-the values of the page's `gr.State`s and what its handlers have changed, and goes after its page.
+the values of the page's `gr.State`s, and goes after its page. Of the components that handlers have
+updated the last one is kept, since Gradio reads it back to send it: no update of the studio changes
+which values a component takes.
 """
 
 import time
@@ -12,6 +14,7 @@ from copy import copy
 from typing import Any, Final
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.state_holder import SessionState, StateHolder
 
 OPEN: Final = 2_000  # pages; of more, the one that was used longest ago begins anew
@@ -23,7 +26,8 @@ class Session(SessionState):
     def __init__(self, blocks: gr.Blocks) -> None:
         common = blocks.default_config
         self.blocks_config = copy(common)
-        self.blocks_config.blocks = ChainMap({}, common.blocks)  # pyright: ignore[reportAttributeAccessIssue]
+        self._updated: dict[int, Block] = {}
+        self.blocks_config.blocks = ChainMap(self._updated, common.blocks)  # pyright: ignore[reportAttributeAccessIssue]
         self.blocks_config.fns = common.fns
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
@@ -34,6 +38,7 @@ class Session(SessionState):
     def __setitem__(self, key: int, value: Any) -> None:
         if isinstance(value, gr.HTML):  # an update, with all that it shows; it has been sent
             return
+        self._updated.clear()
         super().__setitem__(key, value)
         self.config_values.clear()
 
