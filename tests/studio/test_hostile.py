@@ -57,7 +57,11 @@ def has(offer: Offer, *names: str) -> bool:
 
 
 def test_the_picker_opens_and_the_rest_follows(choice: Choice) -> None:
-    """In seconds of this process's work: a wait for others on a busy machine is not its own."""
+    """In seconds of this process's work: a wait for others on a busy machine is not its own.
+
+    Each kind of file is there five times, so what one does to the event loop shows five times; what
+    the machine does to it may show once.
+    """
     offers: list[tuple[float, Offer]] = []
     stands: list[float] = []  # how much else was done before the event loop came round
 
@@ -77,7 +81,7 @@ def test_the_picker_opens_and_the_rest_follows(choice: Choice) -> None:
     asyncio.run(look())
     useful = next(spent for spent, offer in offers if has(offer, "Postcard", "land", "sun"))
     assert useful < 2
-    assert max(stands) < 0.05
+    assert sorted(stands)[-5] < 0.05
     _, last = offers[-1]
     assert last.whole
     refused = [each for each in (*last.shelf, *last.add_ons) if each.refusal]
