@@ -18,8 +18,8 @@ from pipelines.request import MAX_WORDS_LENGTH
 def remember(page: gr.Blocks, form: Form, key: str) -> None:
     """Keep the form's values as they change, without asking the server, and put them back on load.
 
-    What somebody has typed by then stays, and so does what does not fit a kept value: the browser's
-    store may be older than the form.
+    What somebody has typed by then stays. A kept value that does not fit its widget is left out,
+    since the browser's store may be older than the form.
 
     Both names are fixed: with Gradio's random ones a restart of the studio would lose everything.
     In the page assets/tab.js makes of the key one for each browser tab.
