@@ -7,10 +7,13 @@
 Names resolve on first use, so importing `pipelines.request` brings in no torch.
 """
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from pipelines.core.openmp import shorten_spin
 
 if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
@@ -51,6 +54,8 @@ _HOMES = {
     "prompt_to_prompt": "pipelines.prompt_to_prompt",
     "sdedit": "pipelines.sdedit",
 }
+
+shorten_spin(os.environ)
 
 
 def __getattr__(name: str) -> object:

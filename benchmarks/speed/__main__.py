@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.machine import load, machine
 from benchmarks.networks import FULL_WIDTH, POSTCARD
-from benchmarks.speed import comparing, full_width, levers, memory, painting, replacing
+from benchmarks.speed import beside, comparing, full_width, levers, memory, painting, replacing
 from benchmarks.speed.bench import Bench, Settings
 from benchmarks.speed.report import Report, Table, as_json, markdown
 from pipelines.core import solvers
@@ -36,6 +36,7 @@ JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "comparing": comparing.measure,
     "memory": memory.measure,
     "levers": levers.measure,
+    "beside": beside.measure,
     "sd15": full_width.sd15,
     "sdxl": full_width.sdxl,
 }

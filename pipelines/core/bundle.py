@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.core import adapters, autoencoder, checkpoint, distilled, folder, single_file
+from pipelines.core.affinity import a_core_each
 from pipelines.core.chunks import chunks
 from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
@@ -251,7 +252,7 @@ class Bundle:
         Where the autoencoder has a posterior, row i is a sample drawn with generator i. Where the
         latent cells `hidden` [1, 1, h, w] are 1, the picture is mid-gray.
         """
-        with self._in_parts():
+        with self._in_parts(), a_core_each(self.device):
             return autoencoder.encode(self.vae, picture, generators, hidden)
 
     @torch.no_grad()
@@ -261,7 +262,7 @@ class Bundle:
         A half-precision decode that overflows, to no number or to an all black picture, is done
         again in float32. Raises ValueError where the result is still not finite.
         """
-        with self._in_parts():
+        with self._in_parts(), a_core_each(self.device):
             return autoencoder.decode(self.vae, latents)
 
     @torch.no_grad()
@@ -305,15 +306,16 @@ class Bundle:
             added = {"text_embeds": conditioning.pooled, "time_ids": conditioning.ids}
         told = self._told_guidance
         denoise = self.unet if self.compiled is None or self.controlled else self.compiled
-        output = denoise(
-            x.to(self.dtype),
-            t,
-            encoder_hidden_states=conditioning.tokens.to(self.dtype),
-            encoder_attention_mask=conditioning.heard,
-            timestep_cond=None if told is None else told.to(x.device, self.dtype),
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
+        with a_core_each(x.device):
+            output = denoise(
+                x.to(self.dtype),
+                t,
+                encoder_hidden_states=conditioning.tokens.to(self.dtype),
+                encoder_attention_mask=conditioning.heard,
+                timestep_cond=None if told is None else told.to(x.device, self.dtype),
+                added_cond_kwargs=added,
+                return_dict=False,
+            )[0]
         return output.to(torch.promote_types(output.dtype, torch.float32))
 
     def _in_parts(self) -> AbstractContextManager[None]:

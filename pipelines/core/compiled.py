@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipelines.core import affinity
+
 log = logging.getLogger(__name__)
 
 MOST = 8  # kinds of calls; torch makes no more forms of one network
@@ -62,6 +64,7 @@ class Compiled:
 
     @torch.no_grad()
     def _make(self, kind: Kind, x: Tensor, t: Tensor, told: dict[str, Any]) -> None:
+        affinity.free()
         with self._one_at_a_time:
             try:
                 self._fast(x, t, **told)

@@ -1,6 +1,7 @@
 """The benchmark of speed compares equal work, and its arithmetic is right."""
 
 import json
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from benchmarks import networks
-from benchmarks.speed import full_width, levers, painting, process, report
+from benchmarks.speed import beside, full_width, levers, painting, process, report
 from benchmarks.speed.__main__ import JOBS, USUAL, measure, parse, settings_of, write
 from benchmarks.speed.bench import Bench, Settings, asked_steps, marked
 from benchmarks.speed.report import Table
@@ -194,6 +195,22 @@ def test_models_of_the_published_form_are_held_to_the_floor(
         assert isinstance(share, Spread) and isinstance(taken, Spread)
         assert share.low > 0
         assert share.median * taken.median == pytest.approx(share.high * taken.low)
+
+
+def test_an_edit_is_timed_beside_busy_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each side is told its own by the environment, and this process keeps what it was told."""
+    tiny_pipeline(tmp_path / "words").save_pretrained(tmp_path / "model")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    settings = Settings(
+        str(tmp_path / "model"), device="cpu", dtype=torch.float32, steps=1, rounds=1
+    )
+    (table,) = beside.measure(Bench(settings, tmp_path / "studio"))
+    assert list(table.rows) == [*beside.CASES]
+    quiet = table.rows[beside.QUIET]
+    assert [quiet[beside.ALONE]] == [Spread(1, 1, 1)]
+    assert os.environ["GOMP_SPINCOUNT"] == "7" and "OMP_PROC_BIND" not in os.environ
 
 
 def test_operations_are_those_of_the_steps(tmp_path: Path) -> None:
