@@ -335,15 +335,33 @@ def test_null_text_inversion_comes_nearer_to_the_picture(exact: Bundle) -> None:
     without = exact.embed("", (128, 128))
     asked = Asked("null-text", "a red house", "", 4.0, 3)
     clean = exact.encode(image.resize((128, 128)), [])
-    inversion = finish(inverted(exact, image.resize((128, 128)), asked, Latest(1)))
-    assert len(inversion.without) == 3
+    found = finish(inverted(exact, image.resize((128, 128)), asked, Latest(1)))
+    assert len(found.without) == 3
     errors: list[float] = []
-    for nulls in ([without] * 3, inversion.without):
+    for nulls in ([without] * 3, found.without):
         each = [guided(exact, words, null, 4.0) for null in nulls]
         down = solvers.make("ddim", exact.scheduler_config, 3)
-        *_, last = walk(inversion.way[-1], lambda x, m: each[m.index - 1](x, m), down)  # noqa: B023
+        *_, last = walk(found.way[-1], lambda x, m: each[m.index - 1](x, m), down)  # noqa: B023
         errors.append(float((last.latents - clean).square().mean()))
     assert errors[1] < 0.8 * errors[0], errors
+
+
+def test_null_text_inversion_takes_the_official_rates_and_bounds(
+    exact: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 50 steps, step i: Adam at 1e-2 (1 - i/100) until the loss is below 1e-5 + 2e-5 i."""
+    seen: list[tuple[float, float]] = []
+
+    def run(_: object, without: Any, rate: float, enough: float) -> tuple[Any, float]:
+        seen.append((rate, enough))
+        return without, 0.0
+
+    monkeypatch.setattr("pipelines.core.inversion._Tuning.run", run)
+    asked = Asked("null-text", "a red house", "", 4.0, 5)
+    finish(inverted(exact, Image.new("RGB", (64, 64), "teal"), asked, Latest(1)))
+    rates, bounds = zip(*seen, strict=True)
+    assert rates == pytest.approx([0.010, 0.009, 0.008, 0.007, 0.006])
+    assert bounds == pytest.approx([1e-5, 21e-5, 41e-5, 61e-5, 81e-5])
 
 
 def finish(run: Generator[Step, None, Inversion]) -> Inversion:

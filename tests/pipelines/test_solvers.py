@@ -324,3 +324,14 @@ def test_an_unknown_default_becomes_dpmpp_2m_with_a_note() -> None:
     assert name == "dpmpp_2m"
     assert "PNDMScheduler" in note
     assert solvers.resolve("default", toys.V) == ("ddim", "")
+
+
+@pytest.mark.parametrize("to_one", [True, False])
+def test_ddim_ends_where_its_configuration_says(to_one: bool) -> None:
+    """Without an offset the last but one step ends at time 0, which is not yet clean."""
+    config = {**toys.EPSILON, "steps_offset": 0, "set_alpha_to_one": to_one}
+    moments = solvers.make("ddim", config, 50).moments
+    first = Level.of_alpha(1 - 0.00085)  # one step of the schedule's first beta
+    assert [int(each.t) for each in moments[-2:]] == [20, 0]
+    assert moments[-2].next == pytest.approx(first, abs=1e-6)
+    assert moments[-1].next == pytest.approx(CLEAN if to_one else first, abs=1e-6)
