@@ -105,18 +105,6 @@ class Choice:
             self._cancelled.set()
             self._progress = Progress()
 
-    async def watch(self) -> AsyncGenerator[Progress]:
-        """How far it is now, then what changes, until nothing is under way."""
-        told = None
-        while True:
-            now, busy = self._progress, self._busy
-            if now != told:
-                told = now
-                yield now
-            if not busy:
-                return
-            await asyncio.sleep(PEEK)
-
     def tell_failure(self, sentence: str) -> None:
         """Something to be read when the picker is opened next."""
         self._progress = Progress("failed", sentence)

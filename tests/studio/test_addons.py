@@ -146,7 +146,7 @@ class House:
     def end(self, begin: Callable[[], None]) -> Progress:
         async def end() -> Progress:
             begin()
-            return [progress async for progress in self.choice.watch()][-1]
+            return [progress async for progress, _ in self.choice.look()][-1]
 
         return self.runner.run(end())
 
