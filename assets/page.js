@@ -52,7 +52,7 @@
 
   page.header = (element, { props }) => {
     const { el } = page;
-    const { title, explanation, model, on_top: onTop, device, choosable } = props.value;
+    const { title, explanation, model, on_top: onTop, device, choosable, login } = props.value;
     const about = (text) => onTop ? `${text} (on top: ${onTop})` : text;
     const pill = choosable
       ? el("button", { type: "button", class: "pt-pill", title: about("Models: choose or add one"), onclick: () => page.choose() }, `${model} · ${device}`)
@@ -73,19 +73,27 @@
       pill,
       el("button", { type: "button", class: "pt-round", "aria-label": "Light or dark", title: "Light or dark", onclick: toggleLight }, "◐"),
       el("button", { type: "button", class: "pt-round", "aria-label": "Keys", title: "Keys (?)", onclick: () => dialog.showModal() }, "?"),
+      login ? el("form", { class: "pt-logout", method: "post", action: "logout" },
+        el("button", { class: "pt-link", title: "Edits that run go on, and are here when you log in again" }, "Log out")) : "",
       dialog);
     page.keys = dialog;
   };
 
   // ── Another model serves, chosen in another tab or by somebody else ───────────────────────────
 
-  page.changed = () => {
+  function offerReload(sentence, word) {
     if (document.querySelector(".pt-changed")) return;
     document.querySelector(".gradio-container").append(page.el("div", { class: "pt-changed", role: "alert" },
-      page.el("p", {}, "The studio serves another model now. What you painted and wrote stays."),
-      page.el("button", { type: "button", class: "pt-button", onclick: () => location.reload() }, "Reload")));
-  };
+      page.el("p", {}, `${sentence} What you painted and wrote stays.`),
+      page.el("button", { type: "button", class: "pt-button", onclick: () => location.reload() }, word)));
+  }
+
+  page.changed = () => offerReload("The studio serves another model now.", "Reload");
   window.addEventListener("pentimento:changed", page.changed);
+
+  // ── Logged out in another tab, or the login ran out ───────────────────────────────────────────
+
+  window.addEventListener("pentimento:logged-out", () => offerReload("You are logged out.", "Log in"));
 
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return; // the page behind it has no keys

@@ -26,6 +26,7 @@
     const headers = new Headers(options.headers ?? target.headers);
     headers.set(MARK, mark);
     const answer = await fetched(target, { ...options, headers });
+    if (answer.status === 401) window.dispatchEvent(new Event("pentimento:logged-out"));
     if (answer.status !== 409 || !answer.headers.has(MARK)) return answer;
     window.dispatchEvent(new Event("pentimento:changed"));
     return new Promise(() => {});

@@ -15,8 +15,13 @@ KEYS = (
 )
 
 
-def header(title: str, explanation: str, model: ModelFacts, choosable: bool = False) -> gr.HTML:
-    """With `choosable`, the model's name is a button that opens the picker."""
+def header(
+    title: str, explanation: str, model: ModelFacts, choosable: bool = False, login: bool = False
+) -> gr.HTML:
+    """With `choosable`, the model's name is a button that opens the picker.
+
+    With `login`, there is a button that logs out.
+    """
     count = f" + {len(model.on_top)}" if model.on_top else ""
     return gr.HTML(
         {
@@ -26,6 +31,7 @@ def header(title: str, explanation: str, model: ModelFacts, choosable: bool = Fa
             "on_top": ", ".join(model.on_top),
             "device": model.device.upper(),
             "choosable": choosable,
+            "login": login,
         },
         elem_id="header",
         elem_classes="pm-host",

@@ -25,14 +25,16 @@ def page(
     tabs: Sequence[Build],
     choosing: Choosing | None = None,
     endpoints: Callable[[], object] = lambda: None,
+    login: bool = False,
 ) -> gr.Blocks:
     """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py.
 
     With `choosing`, the model's name opens the picker. `endpoints` adds what programs may call.
+    With `login`, the header offers to log out, at `logout` beside the page.
     """
     with gr.Blocks(title=title, fill_width=True, delete_cache=CACHE) as blocks:
         endpoints()
-        header(title, explanation, model, choosing is not None)
+        header(title, explanation, model, choosing is not None, login)
         if choosing is not None:
             picker(choosing)
         built: dict[str, Tab] = {}

@@ -129,7 +129,7 @@ def create(
     parent.include_router(routes(visitors))
 
     def mount(facts: ModelFacts, head: str) -> None:
-        blocks = _page(facts, methods, desks, choosing)
+        blocks = _page(facts, methods, desks, choosing, visitors.needs_login)
         gr.mount_gradio_app(
             parent,
             blocks,
@@ -160,7 +160,11 @@ def create(
 
 
 def _page(
-    facts: ModelFacts, methods: Sequence[Entry], desks: Mapping[str, Desk], choosing: Choosing
+    facts: ModelFacts,
+    methods: Sequence[Entry],
+    desks: Mapping[str, Desk],
+    choosing: Choosing,
+    login: bool,
 ) -> gr.Blocks:
     def endpoints() -> None:
         """First of all, so that a program's numbers for them hold on every model's page."""
@@ -170,7 +174,7 @@ def _page(
             gr.api(verb, api_name=name, concurrency_limit=None)
 
     tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
-    blocks = page(TITLE, EXPLANATION, facts, tabs, choosing, endpoints)
+    blocks = page(TITLE, EXPLANATION, facts, tabs, choosing, endpoints, login)
     blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
     return blocks
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from components.canvas import MAX_BYTES
-from studio import bodies, calls
+from studio import bodies, calls, streams
 from studio.answers import PAGES, again, answer, status_of, with_headers
 from studio.asgi import API, Asked, Message, Receive, Refused, Scope, Send
 from studio.ledger import Ledger
@@ -41,7 +41,8 @@ READS: Final = frozenset(
     {"queue/data", "upload_progress", "theme.css", "startup-events", "info", "app_id", "heartbeat"}
 )
 WRITES: Final = frozenset({"queue/join", "run", "component_server", "cancel", "reset", "upload"})
-NAMING: Final = WRITES | {"queue/data", "upload_progress", "heartbeat"}  # where sessions matter
+STREAMS: Final = frozenset({"queue/data", "upload_progress", "heartbeat"})
+NAMING: Final = WRITES | STREAMS  # where sessions matter
 MOST_NAMES: Final = 4  # sessions and events in one request; the page names two at most
 TELLING: Final = frozenset(
     {"/", "/config", "queue/join", "queue/data", "run", "component_server", "upload"}
@@ -204,6 +205,9 @@ class Edge:
         extra = {"set-cookie": cookie} if cookie else {}
         sender = self._sender(send, asked, visitor if telling else None, extra)
         scope = {**scope, "headers": headers, VISITOR: visitor}
+        if asked.route in STREAMS and self._visitors.needs_login:
+            ended = self._visitors.logged_out(asked.headers)
+            return await streams.until(ended, self._app, scope, receive, sender)
         if asked.route != "upload" or visitor is None:
             return await self._app(scope, receive, sender)
         await self._take_in(scope, asked, visitor, receive, sender)

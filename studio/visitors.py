@@ -136,6 +136,10 @@ class Visitors:
         self._ended.add(_digest(sent), float(sent.partition(".")[0]), self._clock())
         return self._set_cookie("", 0, secure)
 
+    async def logged_out(self, headers: Mapping[str, str]) -> None:
+        """Return once the ticket that was sent has been ended; without a login, never."""
+        await self._ended.wait(_digest(_cookie(headers.get("cookie", ""), self.cookie)))
+
     def _user(self, sent: str) -> str | None:
         ticket, _, signature = sent.rpartition(".")
         until = ticket.partition(".")[0]

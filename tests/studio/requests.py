@@ -33,10 +33,15 @@ def given(path: str) -> dict[str, Any]:
 
 
 def join(
-    client: httpx.Client, image: object, session: str, words: str = "a house"
+    client: httpx.Client,
+    image: object,
+    session: str,
+    words: str = "a house",
+    paint: int | None = None,  # its number, where it is not told to everybody
 ) -> httpx.Response:
     data = [image, words, "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1]  # as /paint has them
-    body = {"data": data, "fn_index": number(str(client.base_url)), "session_hash": session}
+    paint = number(str(client.base_url)) if paint is None else paint
+    body = {"data": data, "fn_index": paint, "session_hash": session}
     return client.post("/gradio_api/queue/join", json=body)
 
 

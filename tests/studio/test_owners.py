@@ -207,6 +207,44 @@ def test_logging_in_and_out(locked: Live) -> None:
         assert client.get("/config").status_code == 401, "the old ticket opens nothing"
 
 
+def test_logging_out_ends_the_streams_of_that_browser_alone(
+    serve: Callable[..., Live], tmp_path: Path
+) -> None:
+    studio = serve(login=("ada", "day"))
+    content = picture(tmp_path)
+    with ExitStack() as stack:
+
+        def logged_in() -> httpx.Client:
+            client = stack.enter_context(studio.browser(origin=studio.url))
+            client.post("/login", data={"username": "ada", "password": "day"})
+            return client
+
+        def heard(client: httpx.Client, path: str) -> Iterator[str]:
+            stream = stack.enter_context(client.stream("GET", f"/gradio_api/{path}", timeout=20))
+            lines = (line for line in stream.iter_lines() if line.startswith("data:"))
+            stack.callback(lines.close)
+            return lines
+
+        def watched(client: httpx.Client, session: str) -> Iterator[str]:
+            functions = client.get("/config").json()["dependencies"]
+            paint = next(each["id"] for each in functions if each["api_name"] == "paint")
+            sent = given(upload(client, content))
+            assert join(client, sent, session, "long", paint).status_code == 200
+            return heard(client, f"queue/data?session_hash={session}")
+
+        ada, elsewhere = logged_in(), logged_in()
+        ended = [watched(ada, "ada"), heard(ada, "heartbeat/ada")]
+        lives = watched(elsewhere, "else")
+        for each in (*ended, lives):
+            next(each)
+        ada.post("/logout")
+        for each in ended:
+            for _ in each:  # what was on its way already; then its end, which is no error
+                pass
+        for _ in range(3):
+            next(lives)
+
+
 @pytest.mark.parametrize("name", ["live", "locked"])
 def test_logging_out_without_a_login_changes_nothing(
     name: str, request: pytest.FixtureRequest
