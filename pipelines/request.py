@@ -5,6 +5,7 @@ and the request validates itself by the same hints, so a value is described in o
 Every refusal is a `ValueError` with one sentence for the person who gave the value.
 """
 
+import argparse
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -76,10 +77,18 @@ class Range:
         )
         if not re.fullmatch(written, text):
             kind = "a whole number" if isinstance(self.step, int) else "a number"
-            raise ValueError(f"{self.label} must be {kind}, not {text!r:.40}.")
+            ends = f"from {readable(self.low)} to {readable(self.high)}"
+            raise ValueError(f"{self.label} must be {kind} {ends}, not {text!r:.40}.")
         value = int(text) if isinstance(self.step, int) else float(text)
         self.check(value)
         return self.clean(value)
+
+    def argument(self, text: str) -> float:
+        """The same as a `type` for `argparse`, which prints the sentence."""
+        try:
+            return self.parse(text)
+        except ValueError as refusal:
+            raise argparse.ArgumentTypeError(str(refusal)) from None
 
     def clean(self, value: Any) -> float:
         return int(value) if isinstance(self.step, int) else float(value)

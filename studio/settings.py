@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -106,18 +106,6 @@ def data_folder(platform: str, environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "pentimento"
 
 
-def number(limits: Range) -> Callable[[str], float]:
-    """A number of the command line or the environment, for `argparse` to take as a type."""
-
-    def parse(text: str) -> float:
-        try:
-            return limits.parse(text)
-        except ValueError as refusal:
-            raise argparse.ArgumentTypeError(str(refusal)) from None
-
-    return parse
-
-
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="app.py",
@@ -131,7 +119,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", default=value, type=type, metavar=metavar, help=help)  # pyright: ignore[reportArgumentType]
 
     option("host", "127.0.0.1", metavar="NAME", help="address to listen on [127.0.0.1]")
-    option("port", "7860", type=number(PORT), metavar="N", help="port to listen on [7860]")
+    option("port", "7860", type=PORT.argument, metavar="N", help="port to listen on [7860]")
     option("name", "", type=_name, metavar="NAME", help="name of a proxy in front of it [none]")
     option(
         "model",

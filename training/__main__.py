@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from pipelines.request import Range
 from training import (
     album,
     autoencoder,
@@ -39,7 +41,7 @@ STAGES = ("album", "autoencoder", "decoder", "denoiser", "critic", "ranker", "st
 
 
 def main() -> None:
-    options = _options()
+    options = parse()
     preset = replace(
         PRESETS[options.preset],
         **{name: value for name in MINUTES if (value := getattr(options, name)) is not None},
@@ -85,10 +87,11 @@ def main() -> None:
         say(f"export: student, {options.out / 'fast'}")
 
 
+LONGEST = 100_000  # minutes of a stage, ten weeks
 MINUTES = tuple(f"{stage}_minutes" for stage in STAGES[1:])
 
 
-def _options() -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--out", type=Path, default=Path("assets/models/postcard"))
@@ -102,8 +105,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     for name in MINUTES:
         flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, type=float, help="wall-clock budget; the preset's by default")
-    return parser.parse_args()
+        budget = Range(0, LONGEST, 0.1, f"The {name.replace('_', ' ')}")
+        help = "wall-clock budget; the preset's by default"
+        parser.add_argument(flag, type=budget.argument, help=help)
+    return parser.parse_args(arguments)
 
 
 def _check(weights: Path, preset: Preset) -> None:

@@ -25,12 +25,14 @@ from pipelines.core.attention import Watch, watched
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Predict, drain, walk
+from pipelines.request import Range
 from training import album, autoencoder, critic, photographs, ranker
 from training.captions import caption, named
 from training.scene import ATTRIBUTES, Scene, attributes
 
 STEPS, GUIDANCE = 20, 3.0
 AT_ONCE = 10  # pictures drawn together
+COUNT = Range(1, 10_000, 1, "The number of pictures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +217,15 @@ def _speed(bundle: Bundle) -> Iterator[Bar]:
         yield Bar(f"{name} ({kind})", f"{asked} ms", f"{reached:.0f} ms", reached <= asked)
 
 
-def main() -> None:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.bars", description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("assets/models/postcard"))
-    parser.add_argument("--count", type=int, default=500, help="pictures that are drawn and read")
-    options = parser.parse_args()
+    parser.add_argument("--count", type=COUNT.argument, default=500, help="pictures to read [500]")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse()
     print("| bar | asked | reached | |\n|---|---|---|---|")
     for bar in bars(options.model, options.count):
         mark = "cleared" if bar.cleared else "**missed**"

@@ -35,7 +35,6 @@ from benchmarks.quality.report import Report, as_json, markdown
 from pipelines import Bundle
 from pipelines.request import Range, Request, hints
 from studio.models import DTYPES, pick_device, pick_dtype
-from studio.settings import number
 from training.critic import Critic
 
 JOBS: dict[str, Callable[[int], Job[Any]]] = {
@@ -112,7 +111,7 @@ def write(report: Report, folder: Path) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     limits = {
-        name: number(each) for name, each in hints(Request).items() if isinstance(each, Range)
+        name: each.argument for name, each in hints(Request).items() if isinstance(each, Range)
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -125,7 +124,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--guidance", type=limits["guidance_scale"], default=3.0, help="[3]")
     parser.add_argument(
-        "--candidates", type=number(CANDIDATES), help="of a replacement [4; 2 if quick]"
+        "--candidates", type=CANDIDATES.argument, help="of a replacement [4; 2 if quick]"
     )
     parser.add_argument("--dtype", choices=["auto", *DTYPES], default="auto", help="[auto]")
     parser.add_argument("--device", default="auto", help="[auto]")

@@ -20,6 +20,7 @@ from benchmarks.networks import POSTCARD
 from benchmarks.quality.cases import paintings
 from pipelines import Bundle, SDEdit, drain, sdedit
 from pipelines.core import solvers
+from pipelines.request import Range, hints
 
 STRENGTHS = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 STEPS = (1, 2, 4, 8, 20)
@@ -87,12 +88,20 @@ def table(curves: dict[tuple[str, int], Curve]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str]) -> None:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    limits = hints(SDEdit)["num_inference_steps"]
+    assert isinstance(limits, Range)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.strength")
     parser.add_argument("--model", default=POSTCARD, help="[the postcard model]")
-    parser.add_argument("--steps", type=int, nargs="+", default=STEPS, help="[1 2 4 8 20]")
+    parser.add_argument(
+        "--steps", type=limits.argument, nargs="+", default=STEPS, help="[1 2 4 8 20]"
+    )
     parser.add_argument("--schedulers", nargs="+", help="or student; [all that are offered]")
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> None:
+    given = parse(arguments)
     bundle = Bundle.load(given.model)
     (case,) = paintings(1)
     drawn = case.strokes, case.prompt

@@ -28,7 +28,6 @@ from pipelines.core import solvers
 from pipelines.request import Range, hints
 from pipelines.sdedit import SDEdit
 from studio.models import DTYPES, pick_device, pick_dtype
-from studio.settings import number
 
 JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "painting": painting.measure,
@@ -79,7 +78,9 @@ def write(report: Report, folder: Path) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    limits = {name: number(each) for name, each in hints(SDEdit).items() if isinstance(each, Range)}
+    limits = {
+        name: each.argument for name, each in hints(SDEdit).items() if isinstance(each, Range)
+    }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="2 rounds of 4 steps: does it run?")
@@ -87,7 +88,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--only", nargs="+", choices=JOBS, default=USUAL, help="[all but sd15, sdxl]"
     )
     parser.add_argument(
-        "--pairs", type=number(PAIRS), default=15, help="rounds, of long jobs a share [15]"
+        "--pairs", type=PAIRS.argument, default=15, help="rounds, of long jobs a share [15]"
     )
     parser.add_argument(
         "--steps",

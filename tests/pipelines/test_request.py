@@ -93,7 +93,8 @@ def test_weights_and_windows_are_shown_so_as_well() -> None:
 @pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("limits", [SEED, SHARE])
 def test_only_plain_digits_write_a_number(limits: Range, text: str) -> None:
-    with pytest.raises(ValueError, match=r"^\w+ must be a (whole )?number, not '.*'\.$"):
+    sentence = r"^\w+ must be a (whole )?number from 0 to \d+, not '.*'\.$"
+    with pytest.raises(ValueError, match=sentence):
         limits.parse(text)
 
 
@@ -102,7 +103,7 @@ def test_what_is_written_is_checked_and_cleaned() -> None:
     assert SHARE.parse("0.25") == 0.25 and type(SHARE.parse("1")) is float
     with pytest.raises(ValueError, match="between 0 and 4294967295, not -7"):
         SEED.parse("-7")
-    with pytest.raises(ValueError, match=r"must be a whole number, not '0\.5'"):
+    with pytest.raises(ValueError, match=r"a whole number from 0 to 4294967295, not '0\.5'"):
         SEED.parse("0.5")
     with pytest.raises(ValueError, match="must be a whole number"):
         SEED.parse("9" * 5000)

@@ -87,7 +87,7 @@ def test_a_port_is_written_in_plain_digits(text: str, capsys: pytest.CaptureFixt
         with pytest.raises(SystemExit):
             Settings.read(arguments, environment)
         told = capsys.readouterr().err.splitlines()[-1]
-        assert told.endswith(f"The port must be a whole number, not {text!r}.")
+        assert told.endswith(f"The port must be a whole number from 1 to 65535, not {text!r}.")
 
 
 def test_a_folder_of_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
