@@ -1,5 +1,6 @@
 """A picture stands upright wherever its file says how it was held."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,49 @@ def test_a_box_is_applied_once_whatever_xmp_says(form: str) -> None:
     assert seen(read_picture(both)) == TURNED[6]
     if form == "AVIF":  # pillow-heif writes a box for an XMP as well
         assert seen(read_picture(encoded(corners(10), form, xmp=stray))) == TURNED[1]
+
+
+def boxed(turn: int, exif: int) -> bytes:
+    """A HEIF whose boxes say `turn` and whose EXIF says `exif`."""
+    whole = PLACES["heif-box"](corners(10), turn)
+    written, wanted = (exif_of(each).tobytes().removeprefix(b"Exif\0\0") for each in (turn, exif))
+    assert whole.count(written) == 1
+    return whole.replace(written, wanted)
+
+
+# ISO/IEC 23008-12, 6.5.10 and 6.5.12: "irot" turns by 90° times its last byte, against the clock;
+# "imir" flips. What pillow-heif writes for each value of EXIF's.
+ROTATION = {1: None, 2: None, 3: 2, 4: None, 5: 3, 6: 3, 7: 3, 8: 1}
+FLIPPED = (2, 4, 5, 7)
+
+
+@pytest.mark.parametrize("exif", [1, 3, 6])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_heifs_boxes_turn_it_once_whatever_its_exif_says(
+    turn: int, exif: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "phone.heic"
+    path.write_bytes(boxed(turn, exif))
+    found = re.findall(rb"\0\0\0\x09irot(.)", path.read_bytes(), re.DOTALL)
+    assert [each[0] & 3 for each in found if each[0] & 3] == [
+        each for each in [ROTATION[turn]] if each
+    ]
+    assert (b"imir" in path.read_bytes()) is (turn in FLIPPED)
+    size = (160, 80) if turn < 5 else (80, 160)
+    assert check_header(path) == size
+    with Image.open(path) as opened:
+        for read in (read_picture(path), read_picture(opened), read_strokes(path)):
+            assert read.size == size
+            assert seen(read) == TURNED[turn]
+
+
+@pytest.mark.parametrize(("angle", "turn"), [(0, 1), (1, 8), (2, 3), (3, 6)])
+def test_a_heifs_rotation_is_against_the_clock(angle: int, turn: int) -> None:
+    whole = boxed(6, 1)
+    assert whole.count(b"\0\0\0\x09irot\3") == 1
+    patched = whole.replace(b"\0\0\0\x09irot\3", b"\0\0\0\x09irot" + bytes([angle]))
+    read = read_picture(patched)
+    assert read.size == ((160, 80) if turn < 5 else (80, 160)) and seen(read) == TURNED[turn]
 
 
 def test_exif_counts_before_xmp() -> None:
