@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import gradio as gr
+import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from components.actions import Actions, ModelFacts, Painting, Towards
@@ -23,6 +24,8 @@ from components.page import page
 from components.tabs.paint import Paint, paint
 from components.tabs.replace import SIDES, Replace, replace
 from components.theme import CSS, HEAD, THEME
+from pipelines.core.grid import Grid
+from pipelines.core.schedule import CLEAN, Level
 from pipelines.request import Choice, Range, Request
 from studio.opening import read
 
@@ -190,7 +193,7 @@ class Pretend:
             job.event = Failed("Something went wrong inside the studio. Try again.")
             return
         before, after = flat(job.sketch), landscape(values["seed"])
-        total = max(1, int(values["num_inference_steps"] * values["strength"]))
+        total = steps_of(values["num_inference_steps"], values["strength"])
         frames: list[Path] = []
         for index in range(1, total + 1):
             self.go.wait()
@@ -230,6 +233,14 @@ class Pretend:
             notes |= {"changed_inside": [0.97] * len(rows), "changed_outside": [0] * len(rows)}
         before_path = folder / "before.png"
         return Finished(name, images, seeds, before_path, frames, notes, 1.5, asked=values)
+
+
+def steps_of(steps: int, strength: float) -> int:
+    """As many as the studio takes, on a grid of evenly spaced times."""
+    times = [1000 * (steps - place) // steps - 1 for place in range(steps)]
+    alphas = torch.linspace(1, 0, 1001)[1:]
+    levels = [Level.of_alpha(float(alphas[t])) for t in times]
+    return steps - Grid(times, [*levels, CLEAN], alphas).start(strength).place
 
 
 def jpeg(picture: Image.Image) -> bytes:
