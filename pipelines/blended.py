@@ -21,6 +21,7 @@ down to the mask itself at any number of steps.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -46,7 +47,7 @@ from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, walk
 from pipelines.core.schedule import noised
 from pipelines.core.tuning import tuned
-from pipelines.request import Choice, Edit, Picture, Range, Request, check_mask
+from pipelines.request import Choice, Edit, Picture, Pictures, Range, Request, check_mask
 
 BACKGROUNDS = {
     "paste": "the original's own pixels",
@@ -138,7 +139,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     notes = _notes(bundle, request)
     if masked is None or request.strength == 0:
         why = "The mask is empty" if masked is None else "The strength is 0"
-        untouched = [canvas.copy() for _ in seeds]
+        untouched = Pictures.of([canvas.copy for _ in seeds], canvas.size)
         notes |= {"steps": 0, "note": f"{why}, so nothing changed."}
         return Edit(untouched, seeds, notes | _changes(canvas, untouched, mask), views)
 
@@ -201,7 +202,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
         drawn = [background.toned(each, guide, edited) for each in drawn]
     elif surroundings == "poisson":
         drawn = [background.cloned(each, guide, small_mask) for each in drawn]
-    pictures = [window.filled(each) for each in drawn]
+    pictures = Pictures.of([partial(window.filled, each) for each in drawn], canvas.size)
 
     notes |= {"steps": len(solver.moments)} | _changes(canvas, pictures, mask)
     notes |= _ranking(bundle, request.prompt, pictures, mask)

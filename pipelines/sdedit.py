@@ -28,7 +28,7 @@ from pipelines.core.bundle import Bundle
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
-from pipelines.request import Edit, Picture, Range, Request, check_mask
+from pipelines.request import Edit, Picture, Pictures, Range, Request, check_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +79,7 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
     if request.strengths:  # a sweep's rows share one seed
         seeds *= len(strengths)
     if mask is not None and masks.empty(mask):
-        untouched = [original.copy() for _ in seeds]
+        untouched = Pictures.of([original.copy for _ in seeds], original.size)
         return Edit(untouched, seeds, {"note": "The mask is empty, so nothing changed."})
 
     size = sizes.fit(original.size, bundle.size, bundle.multiple)
@@ -116,14 +116,15 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
         )
         latents = yield from refining.run(strengths)
 
-    pictures = [
-        before.copy()
+    make = [
+        before.copy
         if strength == 0
-        else picture
+        else picture.copy
         if mask is None
-        else masks.paste(original, picture, mask)
+        else partial(masks.paste, original, picture, mask)
         for picture, strength in zip(bundle.decode(latents), strengths, strict=True)
     ]
+    pictures = Pictures.of(make, before.size)
     notes = _notes(bundle, request, strengths, guide, pictures)
     return Edit(pictures, seeds, notes, {"before": before})
 

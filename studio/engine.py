@@ -200,8 +200,8 @@ class Engine:
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = Files()
-        for n, each in enumerate(edit.images):
-            files.make[f"{n}.png"] = partial(recipes.png, each, recipe, n)
+        for n in range(len(edit.images)):
+            files.make[f"{n}.png"] = partial(_result, edit.images, recipe, n)
         if (before := edit.views.get("before")) is not None:
             files.make[BEFORE] = partial(recipes.png, before)
         for n, frame in frames.kept.items():
@@ -253,6 +253,10 @@ class Engine:
                 log.warning("A result cannot be set aside in %s (%s)", folder, error)
                 shutil.rmtree(folder, ignore_errors=True)  # our own half-written one
         raise ValueError(LOST.format(reason=reason))
+
+
+def _result(images: Sequence[Image.Image], recipe: Mapping[str, Any], n: int) -> bytes:
+    return recipes.png(images[n], recipe, n)
 
 
 def _said(bundle: Bundle, edit: Edit, other: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.quality.cases import Exhibits
 from benchmarks.quality.lab import Lab
 
-Pictures = list[Image.Image]
+Pictures = Sequence[Image.Image]
 Figures = dict[str, float]
 
 

@@ -81,7 +81,7 @@ def job(number: int) -> Job[Painting]:
 
 def sweep(lab: Lab, cases: Sequence[Painting]) -> dict[float, Figures]:
     """By strength: mean attributes right and L2 to the strokes, and KID."""
-    drawn: list[list[Image.Image]] = []
+    drawn: list[Sequence[Image.Image]] = []
     for case in cases:
         request = SDEdit(
             image=case.strokes, prompt=case.prompt, strengths=SWEEP, seed=case.seed, **lab.asked()

@@ -116,7 +116,7 @@ def request(bench: Bench, kinds: Kinds) -> PromptToPrompt:
 def pictures(way: str, bench: Bench, kinds: Kinds) -> list[Image.Image]:
     """The whole of it, from words to pictures."""
     if way == OURS:
-        return drain(prompt_to_prompt(bench.bundle, request(bench, kinds))).images
+        return list(drain(prompt_to_prompt(bench.bundle, request(bench, kinds))).images)
     return bench.bundle.decode(WAYS[way](bench, kinds))
 
 
@@ -267,7 +267,7 @@ def _inversions(bench: Bench) -> dict[str, dict[str, Any]]:
 
 
 def _given(bench: Bench, request: PromptToPrompt, kept: Sources) -> list[Image.Image]:
-    return drain(prompt_to_prompt(bench.bundle, request, kept)).images
+    return list(drain(prompt_to_prompt(bench.bundle, request, kept)).images)
 
 
 def _check_kept(bench: Bench, first: PromptToPrompt, second: PromptToPrompt) -> None:

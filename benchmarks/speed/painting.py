@@ -71,7 +71,7 @@ def edits(bench: Bench) -> Table:
     asked, settings = request(bench), bench.settings
 
     def method(bundle: Bundle) -> list[Image.Image]:
-        return drain(sdedit(bundle, asked)).images
+        return list(drain(sdedit(bundle, asked)).images)
 
     sides: dict[str, Callable[[], Sequence[Picture]]] = {
         PEER: lambda: diffusers(bench, asked),

@@ -65,7 +65,7 @@ def diffusers(
 
 
 def ours(bench: Bench, asked: Blended) -> list[Image.Image]:
-    return drain(blended(bench.bundle, asked)).images
+    return list(drain(blended(bench.bundle, asked)).images)
 
 
 def candidates(bench: Bench, number: int) -> Table:

@@ -48,13 +48,19 @@ class Ranker:
         every picture.
         """
         masked = box(mask) or (0, 0, *mask.size)
-        parts = [each.crop(_square(masked, each.size)) for each in pictures]
         device = self.model.device
         length = self.model.config.text_config.max_position_embeddings
         coded = self.tokenizer(
             words, max_length=length, truncation=True, return_tensors="pt", verbose=False
         )
-        pixels = self.processor(images=parts, return_tensors="pt").pixel_values
+        pixels = torch.cat(  # one at a time, since a picture may be large
+            [
+                self.processor(
+                    images=each.crop(_square(masked, each.size)), return_tensors="pt"
+                ).pixel_values
+                for each in pictures
+            ]
+        )
         out = self.model(
             input_ids=coded.input_ids.to(device),
             attention_mask=coded.attention_mask.to(device),

@@ -1,6 +1,7 @@
 """The bench of quality: metrics with closed forms, cases with their truth, references that hold."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def darkened(_lab: Lab, case: cases.Reconstruction) -> list[Image.Image]:
 
 
 def brightness(
-    _lab: Lab, case: cases.Reconstruction, pictures: list[Image.Image]
+    _lab: Lab, case: cases.Reconstruction, pictures: Sequence[Image.Image]
 ) -> dict[str, float]:
     return {"PSNR": metrics.psnr(np.asarray(pictures[0]), np.asarray(case.image))}
 

@@ -1,6 +1,6 @@
 """When memory is short: the same pictures, a row and a picture at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def test_it_is_the_same_picture_in_smaller_parts(name: str, bundle: Bundle) -> N
 
 def counted(
     bundle: Bundle, method: Callable[[Bundle, Any], Run], request: Request
-) -> tuple[list[Image.Image], list[int]]:
+) -> tuple[Sequence[Image.Image], list[int]]:
     """The pictures, and the rows of each call of the denoiser."""
     rows: list[int] = []
     hook = bundle.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
