@@ -33,6 +33,9 @@ GONE: Final = "That picture is not on the disk any more. Give it once more, then
 # JPEG at quality 75 leaves up to 43 of 255 farther than 2 pixels from a black-and-white shape.
 NEAR_BLACK: Final = 48  # a mask's values up to this become 0
 NEAR_WHITE: Final = 207  # and from this on 255
+# Of colours JPEG keeps less: up to this it leaves in dark pixels near brighter ones.
+RINGING: Final = 100
+BLOCK: Final = 16  # pixels on a side, what JPEG's ringing of colours spreads over
 
 STRIP: Final = 2**20  # pixels converted at a time
 WIDE_MODES: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
@@ -80,8 +83,15 @@ def read_mask(source: Source) -> Image.Image:
     """Read a mask as upright "L", white = edit; raises as `read_picture` does.
 
     Transparent is black and a colour counts as its brightest channel. Values up to NEAR_BLACK
-    become 0 and from NEAR_WHITE on 255; those between keep their value.
+    become 0 and from NEAR_WHITE on 255; those between keep their value, but in a JPEG a colour up
+    to RINGING whose luma is up to NEAR_BLACK becomes 0 near a brighter pixel. One that has been
+    read is given back as it is.
     """
+    if type(source) is Image.Image and source.mode == "L" and not source.info:
+        _check_pixels(source)
+        counts = source.histogram()
+        if not any(counts[1 : NEAR_BLACK + 1] + counts[NEAR_WHITE:255]):
+            return source
     return _read(source, "L", _brightest, coloured=False)
 
 
@@ -167,6 +177,8 @@ def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool)
         opened.load()
         turn = orientation.of(opened)
         eight_bits = _EightBits(opened, coloured)
+        if convert is _brightest and opened.format in ("JPEG", "MPO") and opened.mode == "RGB":
+            convert = _brightest_of_jpeg
         result = Image.new(mode, orientation.turned(opened.size, turn))
         for top, bottom in _strips(opened):
             strip = convert(eight_bits(opened.crop((0, top, opened.width, bottom))))
@@ -179,7 +191,7 @@ def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool)
 
 def _strips(opened: Image.Image) -> Iterator[tuple[int, int]]:
     """The first and the last row, the latter outside, of each strip."""
-    rows = max(STRIP // max(opened.width, 1), 1)
+    rows = max(STRIP // max(opened.width, 1) // BLOCK, 1) * BLOCK
     for top in range(0, opened.height, rows):
         yield top, min(top + rows, opened.height)
 
@@ -270,6 +282,17 @@ def _brightest(strip: Image.Image) -> Image.Image:
     if alpha is not None:
         pixels = ((pixels * alpha + 127) // 255).astype(np.uint8)
     return Image.fromarray(pixels).point(_CUT)
+
+
+def _brightest_of_jpeg(strip: Image.Image) -> Image.Image:
+    """The same without the ringing of colours, which JPEG stores at half the resolution."""
+    pixels = np.asarray(strip)
+    brightest = pixels.max(-1)
+    dark = (brightest > NEAR_BLACK) & (np.asarray(strip.convert("L")) <= NEAR_BLACK)
+    if dark.any():
+        near = cv2.dilate(brightest, np.ones((2 * BLOCK + 1, 2 * BLOCK + 1), np.uint8))
+        brightest = np.where(dark & (brightest <= RINGING) & (near > RINGING), 0, brightest)
+    return _brightest(Image.fromarray(brightest.astype(np.uint8)))
 
 
 _CUT: Final = [0 if v <= NEAR_BLACK else 255 if v >= NEAR_WHITE else v for v in range(256)]

@@ -74,7 +74,7 @@ def test_between_the_bounds_every_value_is_kept_and_reading_twice_is_reading_onc
     values = np.asarray(read).ravel()
     assert not values[:49].any() and (values[207:] == 255).all()
     assert (values[49:207] == np.arange(49, 207)).all()
-    assert read_mask(read).tobytes() == read.tobytes()
+    assert read_mask(read) is read
 
 
 @pytest.mark.parametrize(("alpha", "gray"), [(128, 128), (51, 51), (20, 0)])
@@ -130,3 +130,62 @@ def test_jpeg_at_quality_75_widens_no_mask_by_more_than_two_pixels(side: int, mo
         read = np.asarray(read_mask(file.getvalue()))
         assert not read[away > 2].any()
         assert (read > 0)[np.asarray(shape) > 128].all()
+
+
+COLOURS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "orange": (255, 128, 0),
+    "violet": (128, 0, 255),
+    "rose": (255, 64, 96),
+    "dark red": (160, 0, 0),
+}
+
+
+@pytest.mark.parametrize("sampling", ["4:2:0", "4:2:2", "4:4:4"])
+@pytest.mark.parametrize("quality", [75, 90])
+def test_a_coloured_jpeg_widens_no_mask_by_more_than_two_pixels(
+    quality: int, sampling: str
+) -> None:
+    for side in (64, 200, 257):
+        for shape in shapes(side):
+            white = np.asarray(shape) > 128
+            away = cv2.distanceTransform((np.asarray(shape) == 0).astype(np.uint8), cv2.DIST_L2, 5)
+            core = cv2.distanceTransform(white.astype(np.uint8), cv2.DIST_L2, 5) > 3
+            for name, colour in COLOURS.items():
+                mask = Image.composite(
+                    Image.new("RGB", shape.size, colour), Image.new("RGB", shape.size), shape
+                )
+                data = encoded(mask, "JPEG", quality=quality, subsampling=sampling)
+                read = np.asarray(read_mask(data))
+                assert not read[away > 2].any(), (name, side)
+                assert (read[core] > 0).all(), (name, side)
+
+
+@pytest.mark.parametrize("colour", [(51, 51, 51), (51, 0, 0), (0, 51, 0), (0, 0, 51), (60, 0, 51)])
+def test_a_faint_colour_of_a_jpeg_counts_as_its_brightest_channel(
+    colour: tuple[int, int, int],
+) -> None:
+    data = encoded(Image.new("RGB", (64, 64), colour), "JPEG", quality=95, subsampling="4:4:4")
+    values = np.asarray(read_mask(data), int)
+    assert np.abs(values - max(colour)).max() <= 2
+
+
+def test_gray_beside_a_colour_of_a_jpeg_keeps_its_value() -> None:
+    mask = Image.new("RGB", (96, 64), (60, 60, 60))
+    mask.paste("red", (0, 0, 32, 64))
+    read = np.asarray(read_mask(encoded(mask, "JPEG", quality=95)), int)
+    assert np.abs(read[:, 40:] - 60).max() <= 6
+
+
+def test_a_large_coloured_jpeg_is_read_as_a_small_one() -> None:
+    """In strips, which part no block of the file."""
+    mask = Image.new("RGB", (1500, 1500))
+    ImageDraw.Draw(mask).ellipse((200, 300, 1300, 1100), fill="red")
+    read = np.asarray(read_mask(encoded(mask, "JPEG", quality=75, subsampling="4:4:4")))
+    away = cv2.distanceTransform((np.asarray(mask)[..., 0] == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    assert not read[away > 2].any()

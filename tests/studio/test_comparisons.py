@@ -31,8 +31,8 @@ def test_rows_become_edits() -> None:
 def test_a_mask_on_the_picture_holds_for_every_edit() -> None:
     picture, mask = Image.new("RGB", (16, 16)), Image.new("L", (16, 16), 255)
     request = asked({"prompt": "a"}, {"prompt": "b"}, guide=Guide(picture, mask))
-    assert request.image == picture
-    assert all(each.mask_image == mask for each in request.edits)
+    assert request.image is picture
+    assert all(each.mask_image is mask for each in request.edits)
 
 
 @pytest.mark.parametrize(
