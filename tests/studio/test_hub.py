@@ -119,23 +119,18 @@ def test_a_model_is_loaded_by_its_id(server: HubServer, model: Path, tmp_path: P
     server.models["ada/flux"] = shutil.copytree(model, tmp_path / "flux")
     (tmp_path / "flux" / "model_index.json").write_text(json.dumps(other))
 
-    assert loaded([NAME], server, tmp_path / "cache") == [f"loaded {NAME}"]
+    names = [NAME, "ada/half", "ada/flux", "ada/nothing"]
+    whole, half, flux, nothing = loaded(names, server, tmp_path / "cache")
+    assert (whole, half) == (f"loaded {NAME}", "loaded ada/half")
+    assert flux.startswith("ada/flux is a model for FluxPipeline; the studio edits with")
+    assert nothing.startswith("ada/nothing could not be loaded as a model: ")
     fetched = [name for name, _ in server.asked]
-    assert sum(name.endswith(".safetensors") for name in fetched) == 3
+    weights = [name for name in fetched if name.endswith(".safetensors")]
+    assert [".fp16." in name for name in weights] == 3 * [False] + 3 * [True]
     assert not any(name.endswith((".bin", ".py")) or "checker" in name for name in fetched)
 
     assert loaded([NAME], server, tmp_path / "cache", offline=True) == [f"loaded {NAME}"]
     assert [name for name, _ in server.asked] == fetched
-
-    server.asked.clear()
-    half, flux, nothing = loaded(
-        ["ada/half", "ada/flux", "ada/nothing"], server, tmp_path / "cache"
-    )
-    assert half == "loaded ada/half"
-    assert flux.startswith("ada/flux is a model for FluxPipeline; the studio edits with")
-    assert nothing.startswith("ada/nothing could not be loaded as a model: ")
-    weights = [name for name, _ in server.asked if name.endswith(".safetensors")]
-    assert len(weights) == 3 and all(".fp16." in name for name in weights)
 
 
 @pytest.mark.parametrize("half", [False, True])

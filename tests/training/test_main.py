@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from diffusers import UNet2DConditionModel
 
 from pipelines import Bundle
 from training import __main__ as program
-from training import album, autoencoder, critic, denoiser, memory, ranker, student
+from training import album, autoencoder, critic, denoiser, memory, ranker, sheets, student
 from training.presets import PRESETS, Preset
 
 NETWORKS = denoiser.Plan(
@@ -46,8 +47,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "gpu", wider)
     monkeypatch.setattr(album, "SHARD", 4)
     exam, retrieval = critic.exam, ranker.retrieval
+    held_out, samples = album.held_out, sheets.samples
     monkeypatch.setattr(critic, "exam", lambda judge, _count: exam(judge, 4))
     monkeypatch.setattr(ranker, "retrieval", lambda clip: retrieval(clip, 1, 4))
+    monkeypatch.setattr(album, "held_out", lambda count, start=0: held_out(min(count, 4), start))
+    monkeypatch.setattr(sheets, "samples", partial(samples, count=2, steps=2))
     # What a process of its own may do to itself.
     monkeypatch.setattr(memory, "keep", lambda: None)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
