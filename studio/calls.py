@@ -19,6 +19,7 @@ DEEPEST: Final = 32  # lists in lists
 MOST: Final = 100_000  # values in all
 LARGEST: Final = 2**63  # of whole numbers: what JSON is written with here knows no larger ones
 UNREADABLE: Final = "That message cannot be read."
+TOO_LARGE: Final = "A number in that call is far too large. Make it smaller, then try again."
 UNKNOWN: Final = "The page has no such button. Reload it and try again."
 COUNT: Final = "That call needs {} values and has {}. Reload the page and try again."
 ODD: Final = "Value {} of that call is not what it should be. Reload the page and try again."
@@ -45,8 +46,10 @@ def parse(content: bytes) -> dict[str, Any]:
     for count, (each, depth) in enumerate(_walk(message)):
         wild = isinstance(each, float) and not math.isfinite(each)
         huge = isinstance(each, int) and not -LARGEST <= each < LARGEST
-        if count > MOST or depth > DEEPEST or wild or huge:
+        if count > MOST or depth > DEEPEST:
             _refuse()
+        if wild or huge:
+            raise ValueError(TOO_LARGE)
     return message
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from gradio.routes import App
 
 from components.tabs import compare
+from studio import app, edge
 from studio.answers import FILE_POLICY, HEADERS, PAGE_POLICY
 from studio.edge import MAX_UPLOAD
 from tests.studio.conftest import Live
@@ -258,6 +259,19 @@ def test_messages_and_uploads_have_an_end(page: httpx.Client) -> None:
         head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\n"
         raw.sendall(f"{head}Content-Length: {MAX_UPLOAD + 1}\r\n\r\n".encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_a_file_that_is_too_large_is_refused_though_its_request_is_not(
+    serve: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(edge, "MAX_BYTES", 2**20)
+    with serve().browser() as client:
+        greet(client)
+        for size, status in ((2**20, 200), (2**20 + 1, 413), (5 * 2**20, 413)):
+            answer = client.post("/gradio_api/upload", files={"files": ("a.png", bytes(size))})
+            assert answer.status_code == status
+        assert answer.json()["detail"] == "A file may have at most 1 MB."
 
 
 def test_the_queue_cannot_be_skipped(page: httpx.Client) -> None:

@@ -43,12 +43,16 @@ def folder(tmp_path: Path, toy_model: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def choice(folder: Path, tmp_path: Path) -> Choice:
+def choose(folder: Path, tmp_path: Path) -> Callable[[], Choice]:
     async def changed() -> None: ...
 
-    models = Models(str(POSTCARD), "cpu", "float32")
-    shelf = Shelf(POSTCARD, folder, tmp_path / "cache")
-    return Choice(models, shelf, Hub(folder, half=False), changed)
+    def choice() -> Choice:
+        """One that has read nothing yet."""
+        models = Models(str(POSTCARD), "cpu", "float32")
+        shelf = Shelf(POSTCARD, folder, tmp_path / "cache")
+        return Choice(models, shelf, Hub(folder, half=False), changed)
+
+    return choice
 
 
 def has(offer: Offer, *names: str) -> bool:
@@ -56,14 +60,10 @@ def has(offer: Offer, *names: str) -> bool:
     return {*names} <= {each.name for each in rows if not each.refusal}
 
 
-def test_the_picker_opens_and_the_rest_follows(choice: Choice) -> None:
-    """In seconds of this process's work: a wait for others on a busy machine is not its own.
-
-    Each kind of file is there five times, so what one does to the event loop shows five times; what
-    the machine does to it may show once.
-    """
+def opened(choice: Choice) -> tuple[list[tuple[float, Offer]], float]:
+    """Each offer and when it came, and the longest that the event loop stood."""
     offers: list[tuple[float, Offer]] = []
-    stands: list[float] = []  # how much else was done before the event loop came round
+    stands: list[float] = []
 
     async def look() -> None:
         began = time.process_time()
@@ -79,9 +79,19 @@ def test_the_picker_opens_and_the_rest_follows(choice: Choice) -> None:
             stands.append(time.process_time() - last)
 
     asyncio.run(look())
+    return offers, max(stands)
+
+
+def test_the_picker_opens_and_the_rest_follows(choose: Callable[[], Choice]) -> None:
+    """In seconds of this process's work: a wait for others on a busy machine is not its own.
+
+    No stand of the event loop may last 50 ms. What a file does shows whenever it is read anew, so
+    a longer stand that is not there the next time was the machine's.
+    """
+    offers, longest = opened(choose())
     useful = next(spent for spent, offer in offers if has(offer, "Postcard", "land", "sun"))
     assert useful < 2
-    assert sorted(stands)[-5] < 0.05
+    assert longest < 0.05 or min(opened(choose())[1] for _ in range(2)) < 0.05
     _, last = offers[-1]
     assert last.whole
     refused = [each for each in (*last.shelf, *last.add_ons) if each.refusal]
@@ -92,8 +102,9 @@ def test_the_picker_opens_and_the_rest_follows(choice: Choice) -> None:
 
 
 def test_what_stays_as_it_was_is_read_once(
-    choice: Choice, folder: Path, monkeypatch: pytest.MonkeyPatch
+    choose: Callable[[], Choice], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    choice = choose()
     read, paths = header.read, list[Path]()
 
     def counted(path: Path) -> Any:
