@@ -6,6 +6,7 @@ animation the picture is its first frame (of an APNG the default image). Pixels 
 strips: besides the decoded file only the result is held whole.
 """
 
+import stat
 import struct
 import threading
 import warnings
@@ -17,7 +18,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from pipelines.core import orientation
 
@@ -39,18 +40,22 @@ BLOCK: Final = 16  # pixels on a side, what JPEG's ringing of colours spreads ov
 
 STRIP: Final = 2**20  # pixels converted at a time
 WIDE_MODES: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+WHITES: Final = (1.0, 255.0, 65535.0, 2.0**31 - 1)  # of 32 bits; the first is of floats only
+BEYOND: Final = 1.5  # times white, to where resampling may go
 GRAY_MODES: Final = ("1", "L", "LA", "La")
 
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20  # or pictures with long recipes in them are refused
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 _decoding = threading.Lock()  # one file at a time, since each takes what two pictures take
 
-Source = Path | bytes | Image.Image
+Source = Path | str | bytes | Image.Image
 Convert = Callable[[Image.Image], Image.Image]  # of a strip "L", "LA", "RGB" or "RGBA"
 
 # What Pillow's decoders raise on damaged files, besides running out of memory.
 _BROKEN = (
     OSError,
+    AssertionError,
     SyntaxError,
     ValueError,
     TypeError,
@@ -70,6 +75,7 @@ def read_picture(source: Source) -> Image.Image:
     with one sentence for a person where it cannot be read or is beyond a limit.
     """
     if type(source) is Image.Image and source.mode == "RGB" and not source.info:
+        _check_pixels(source)
         return source
     return _read(source, "RGB", _on_white, coloured=True)
 
@@ -110,7 +116,13 @@ def check_header(path: Path) -> tuple[int, int]:
 def _open(source: Path | bytes) -> Image.Image:
     """Read the header only, and refuse by it."""
     try:
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if isinstance(source, bytes):
+            size = len(source)
+        else:
+            status = source.stat()
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its other end
+                raise ValueError(NO_PICTURE)
         if size > MAX_BYTES:
             raise ValueError(
                 f"That file has {size / 2**20:.0f} MB; {MAX_BYTES // 2**20} MB is the most."
@@ -147,11 +159,15 @@ def _too_many_pixels(opened: Image.Image | None = None) -> str:
     return f"That picture {has}; {MAX_PIXELS // 10**6} million is the most. Make it smaller first."
 
 
-def _read(source: Source, mode: str, convert: Convert, coloured: bool) -> Image.Image:
+def _read(source: object, mode: str, convert: Convert, coloured: bool) -> Image.Image:
     """The picture in `mode`, upright; `coloured` where its ICC profile counts."""
     if isinstance(source, Image.Image):
         _check_pixels(source)
         return _converted(source, mode, convert, coloured)
+    if isinstance(source, str):
+        source = Path(source)
+    if not isinstance(source, Path | bytes):
+        raise ValueError(f"A picture must be a file or its content, not {type(source).__name__}.")
     with _decoding, _open(source) as opened:
         return _converted(_light(opened, source), mode, convert, coloured)
 
@@ -166,7 +182,7 @@ def _light(opened: Image.Image, source: Path | bytes) -> Image.Image:
         assert pixels is not None
         swap = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
         still = Image.fromarray(cv2.cvtColor(pixels, swap, dst=pixels))
-    except (AssertionError, cv2.error, *_BROKEN) as error:
+    except (cv2.error, *_BROKEN) as error:
         raise ValueError(NO_PICTURE) from error
     still.info = opened.info
     return still
@@ -174,6 +190,7 @@ def _light(opened: Image.Image, source: Path | bytes) -> Image.Image:
 
 def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool) -> Image.Image:
     try:
+        _scale_transparency(opened)
         opened.load()
         turn = orientation.of(opened)
         eight_bits = _EightBits(opened, coloured)
@@ -187,6 +204,26 @@ def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool)
     except _BROKEN as error:
         raise ValueError(NO_PICTURE) from error
     return result
+
+
+def _scale_transparency(opened: Image.Image) -> None:
+    """Bring a PNG's transparent value to the 8 bits that Pillow makes of its pixels.
+
+    Pillow leaves it as it stands in the file. Does nothing once the pixels are there.
+    """
+    tiles: Any = getattr(opened, "tile", None)
+    clear = opened.info.get("transparency")
+    if opened.format != "PNG" or not tiles or clear is None:
+        return
+    match tiles[0][3], clear:
+        case "L;2", int():
+            opened.info["transparency"] = (clear & 3) * 85
+        case "L;4", int():
+            opened.info["transparency"] = (clear & 15) * 17
+        case "RGB;16B", tuple():
+            opened.info["transparency"] = tuple(each >> 8 for each in clear)
+        case _:
+            pass
 
 
 def _strips(opened: Image.Image) -> Iterator[tuple[int, int]]:
@@ -217,7 +254,8 @@ class _EightBits:
 
     def _narrowed(self, wide: Image.Image) -> Image.Image:
         """16 and 32 bits, which Pillow would clip, scaled to 8."""
-        values = np.nan_to_num(np.asarray(wide).astype(np.float32), nan=0, posinf=0, neginf=0)
+        given = np.asarray(wide).astype(np.float32)
+        values = np.nan_to_num(given, nan=0, posinf=self._white, neginf=0)
         clipped = (values * np.float32(255 / self._white) + np.float32(0.5)).clip(0, 255)
         gray = Image.fromarray(clipped.astype(np.uint8))
         if isinstance(clear := wide.info.get("transparency"), int):
@@ -244,9 +282,8 @@ def _white(wide: Image.Image) -> float:
     for top, bottom in _strips(wide):
         values = np.asarray(wide.crop((0, top, wide.width, bottom)))
         largest = max(largest, float(values.max(where=np.isfinite(values), initial=0)))
-    if wide.mode == "F":
-        return 1.0 if largest <= 1.5 else 255.0  # resampling goes a little beyond 1
-    return next(each for each in (255.0, 65535.0, 2.0**31 - 1) if largest <= each)
+    scales = WHITES if wide.mode == "F" else WHITES[1:]
+    return next((each for each in scales if largest <= BEYOND * each), WHITES[-1])
 
 
 def _profile(opened: Image.Image) -> tuple[str, ImageCms.ImageCmsTransform] | None:

@@ -87,7 +87,9 @@ def _unwrapped(profile: object) -> bytes:
 
 def _of_exif(exif: bytes) -> int | None:
     """The tag in the first directory; metadata may be damaged and the picture be whole."""
-    tiff = exif[:LONGEST].removeprefix(b"Exif\0\0")
+    tiff = exif[:LONGEST]
+    for _ in range(2):  # once as the format has it, once as some programs add it
+        tiff = tiff.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return None
@@ -111,8 +113,10 @@ def _of_xmp(packet: bytes) -> int | None:
     for prefix in (b"tiff", *declared):
         name = prefix + b":Orientation"
         at = packet.find(name)
-        if at >= 0 and (value := _VALUE.match(packet, at + len(name))):
-            return int(value[1])
+        while at >= 0:
+            if value := _VALUE.match(packet, at + len(name)):
+                return int(value[1])
+            at = packet.find(name, at + 1)
     return None
 
 

@@ -1,6 +1,7 @@
 """A picture stands upright wherever its file says how it was held."""
 
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,9 +114,32 @@ def test_a_heifs_rotation_is_against_the_clock(angle: int, turn: int) -> None:
     assert read.size == ((160, 80) if turn < 5 else (80, 160)) and seen(read) == TURNED[turn]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "form"), [(1, "Bxxx"), (3, "Hxx"), (4, "I")])
+def test_a_tag_of_either_order_and_any_whole_type(order: str, kind: int, form: str) -> None:
+    """Behind another tag, and with the mark that some programs put before it in a PNG too."""
+    tiff = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HIH", 42, 8, 2)
+    tiff += struct.pack(f"{order}HHI4s", 0x010F, 2, 2, b"A")
+    tiff += struct.pack(f"{order}HHI{form}I", 0x0112, kind, 1, 6, 0)
+    exif = b"Exif\0\0" + tiff
+    for data in (
+        encoded(corners(10), "JPEG", exif=exif, quality=95),
+        encoded(corners(10), "WEBP", exif=tiff, lossless=True),
+        _behind_header(chunk(b"eXIf", tiff)),
+        _behind_header(chunk(b"eXIf", exif)),
+    ):
+        assert seen(read_picture(data)) == TURNED[6]
+
+
 def test_exif_counts_before_xmp() -> None:
     data = encoded(corners(10), "JPEG", exif=exif_of(8), xmp=ATTRIBUTE.format(6).encode())
     assert seen(read_picture(data)) == TURNED[8]
+
+
+def test_a_name_without_a_value_does_not_hide_the_value() -> None:
+    packet = b"<!-- tiff:Orientation --><tiff:OrientationNote>3</tiff:OrientationNote>"
+    packet += b"<tiff:Orientation>6</tiff:Orientation>"
+    assert seen(read_picture(encoded(corners(10), "JPEG", xmp=packet, quality=95))) == TURNED[6]
 
 
 def _behind_header(content: bytes) -> bytes:

@@ -1,5 +1,9 @@
 """Whatever a file holds, it becomes the picture that a person sees, or one sentence."""
 
+import os
+import struct
+import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,7 @@ from pipelines.pictures import (
     read_picture,
     read_strokes,
 )
-from tests.picture_files import bomb, corners, encoded, exif_of
+from tests.picture_files import bomb, chunk, corners, encoded, exif_of
 
 
 def middle(image: Image.Image) -> tuple[int, int, int]:
@@ -31,6 +35,13 @@ def near(image: Image.Image, other: Image.Image, tolerance: float) -> bool:
     return float(difference.mean()) <= tolerance
 
 
+def png(depth: int, kind: int, row: bytes, width: int, *extra: bytes) -> bytes:
+    """A PNG of one row, of any depth and kind of colour."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, kind, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + body
+
+
 @pytest.mark.parametrize(
     ("form", "tolerance"),
     [("PNG", 0), ("BMP", 0), ("GIF", 1), ("WEBP", 8), ("JPEG", 8), ("AVIF", 8), ("HEIF", 8)],
@@ -43,13 +54,63 @@ def test_every_format_gives_the_picture_back(form: str, tolerance: float) -> Non
 def test_a_file_is_read_by_its_content_not_its_name(tmp_path: Path) -> None:
     path = tmp_path / "holiday.txt"
     path.write_bytes(encoded(corners(), "PNG"))
-    assert near(read_picture(path), corners(), 0)
+    assert near(read_picture(path), corners(), 0) and near(read_picture(str(path)), corners(), 0)
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
     read = np.asarray(read_picture(encoded(Image.fromarray(ramp), "PNG")))
     assert np.array_equal(read[..., 0], np.arange(256).reshape(16, 16))
+
+
+@pytest.mark.parametrize(
+    ("kind", "white", "largest"),
+    [
+        (np.float32, 1, 1.2),
+        (np.float32, 255, 270),
+        (np.float32, 65535, 65535),
+        (np.int32, 255, 270),
+        (np.int32, 65535, 66000),
+        (np.int32, 2**31 - 1, 2**31 - 1),
+    ],
+)
+def test_thirty_two_bits_are_scaled_by_what_white_is(
+    kind: type, white: float, largest: float
+) -> None:
+    """Also where resampling went a little beyond it."""
+    values = np.array([[0, white * 0.5, white * 0.8, largest]]).astype(kind)
+    read = np.asarray(read_picture(Image.fromarray(values)), int)[0, :, 0]
+    assert np.abs(read - [0, 128, 204, 255]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "row", "clear", "other"),
+    [
+        (1, 0, b"\x40", b"\0\0", 255),  # a transparent pixel, then an opaque one
+        (2, 0, b"\x60", b"\0\1", 170),
+        (4, 0, b"\x3f", b"\0\3", 255),
+        (4, 0, b"\xf3", b"\0\x0f", 51),
+        (8, 0, b"\x03\x33", b"\0\3", 51),
+        (16, 0, b"\x01\x2c\x80\0", b"\x01\x2c", 128),
+        (16, 2, b"\x12\x34" * 3 + b"\x80\0" * 3, b"\x12\x34" * 3, 128),
+    ],
+)
+def test_a_value_named_as_transparent_is_one_at_any_depth(
+    depth: int, kind: int, row: bytes, clear: bytes, other: int
+) -> None:
+    data = png(depth, kind, row, 2, chunk(b"tRNS", clear))
+    with Image.open(BytesIO(data)) as opened:
+        for read in (read_picture(data), read_picture(opened), read_picture(opened)):
+            assert np.asarray(read)[0].tolist() == [[255] * 3, [other] * 3]
+        assert np.asarray(read_mask(opened))[0].tolist() == [0, other]
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_much_text_in_a_file_is_no_reason_to_refuse_its_picture(kind: bytes) -> None:
+    """Programs that draw keep their recipes there."""
+    start = b"workflow\0" + (b"\1\0\0\0" if kind == b"iTXt" else b"\0")
+    data = png(8, 0, b"\x07", 1, chunk(kind, start + zlib.compress(bytes(8 * 2**20))))
+    assert read_picture(data).getpixel((0, 0)) == (7, 7, 7)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
@@ -126,6 +187,12 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(size: tuple[int, 
         read_picture(bomb(*size))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_what_pillow_made_has_the_same_limit(mode: str) -> None:
+    with pytest.raises(ValueError, match="64001×1000 pixels; 64 million is the most"):
+        read_picture(Image.new(mode, (64_001, 1000)))
+
+
 def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "big.png"
     with path.open("wb") as file:
@@ -145,6 +212,7 @@ def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
         b"SIMPLE  =                    T" + b" " * 2850,
         b"8BPS\x00\x01" + bytes(40),
         bytes(5000),
+        png(8, 3, b"\0", 1),
         encoded(corners(), "TIFF"),
         encoded(corners(), "PNG")[:60],
         encoded(corners(), "JPEG")[:120],
@@ -159,6 +227,7 @@ def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
         "fits",
         "psd",
         "zeros",
+        "no-palette",
         "tiff",
         "cut-png",
         "cut-jpeg",
@@ -172,6 +241,19 @@ def test_what_is_no_picture_is_one_sentence(data: bytes, tmp_path: Path) -> None
         with pytest.raises(ValueError) as refusal:
             read_picture(source)
         assert str(refusal.value) == NO_PICTURE
+
+
+def test_what_is_no_file_is_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with Image.open(BytesIO(encoded(corners(), "PNG"))) as closed:
+        pass
+    for source in (tmp_path, tmp_path / "pipe.png", closed):
+        with pytest.raises(ValueError) as refusal:
+            read_picture(source)
+        assert str(refusal.value) == NO_PICTURE
+    for other in (np.zeros((4, 4, 3), np.uint8), BytesIO(), None):
+        with pytest.raises(ValueError, match=r"^A picture must be a file .*, not \w+\.$"):
+            read_mask(other)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_file_that_is_gone_is_a_sentence_without_its_path(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_half_transparent_white_is_gray(alpha: int, gray: int) -> None:
     assert read_mask(Image.new("RGBA", (2, 2), (255, 255, 255, alpha))).getpixel((0, 0)) == gray
 
 
+def test_what_is_no_number_is_black_and_what_is_beyond_an_end_is_at_it() -> None:
+    values = np.array([[np.nan, -np.inf, -3, 0.5, 1, np.inf]], np.float32)
+    assert np.asarray(read_mask(Image.fromarray(values)))[0].tolist() == [0, 0, 0, 128, 255, 255]
+
+
 def test_a_profile_does_not_change_a_masks_numbers() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"tmp!").replace(b"bXYZ", b"rXYZ").replace(b"tmp!", b"bXYZ")
