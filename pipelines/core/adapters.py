@@ -52,6 +52,11 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
         check_embedding(header, widths)
         tensors = load_file(path)
         rows = [tensors[name].reshape(-1, tensors[name].shape[-1]) for name in header.of(widths)]
+        for encoder, vectors in zip(encoders, rows, strict=True):
+            if not bool(vectors.to(encoder.dtype).isfinite().all()):
+                raise ValueError(
+                    f"{path.name} has numbers that this model cannot hold; fetch the file again."
+                )
         for tokenizer, encoder, vectors in zip(tokenizers, encoders, rows, strict=True):
             taught.teach(tokenizer, encoder, called(path), vectors)
 
@@ -104,7 +109,12 @@ def check_embedding(header: Checkpoint, widths: Sequence[int]) -> None:
     if header.kind != "embedding":
         raise ValueError(f"{name} is {header.called}, no textual inversion.")
     taught.check(called(header.path), name)
-    if not header.vectors or (widths and not header.of(widths)):
+    if not header.vectors:
+        raise ValueError(
+            f"{name} is a textual inversion in a form that is not read here; take one of 1 to "
+            f"{checkpoint.MAX_VECTORS} vectors in fp16, bf16 or fp32."
+        )
+    if widths and not header.of(widths):
         raise ValueError(f"{name} is a word for another family of models than this one.")
 
 

@@ -5,6 +5,7 @@ is compared with literals, never with patterns that could take long over it.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ CONTEXTS: Final = {768: "sd1", 1024: "sd2", 2048: "sdxl"}  # width of a token at
 FLOATS: Final = ("F16", "BF16", "F32", "F64")
 MIN_WIDTH: Final = 16  # of a word's vectors; 768, 1024 and 1280 in what is published
 MAX_ENCODERS: Final = 3
+MAX_VECTORS: Final = 600  # of a word: as many tokens as a prompt has room for
 
 _OF_NETWORKS = ("\nlora_unet_", "\nlora_te", "\nlycoris_")  # what kohya begins a layer's name with
 
@@ -103,12 +105,15 @@ class Checkpoint:
         That is seen by type and shape alone: one floating-point tensor of one or two sides, or one
         for each of a few encoders with as many vectors. Single numbers beside them do not count.
         """
-        large = {name: each for name, each in self.tensors.items() if each[1] not in ((), (1,))}
+        large = {name: each for name, each in self.tensors.items() if math.prod(each[1]) != 1}
         if not 1 <= len(large) <= MAX_ENCODERS:
             return {}
         sizes = {name: _rows(shape) for name, (_, shape) in large.items()}
         fits = all(
-            dtype in FLOATS and len(shape) <= 2 and _rows(shape)[1] >= MIN_WIDTH
+            dtype in FLOATS
+            and len(shape) <= 2
+            and 1 <= _rows(shape)[0] <= MAX_VECTORS
+            and _rows(shape)[1] >= MIN_WIDTH
             for dtype, shape in large.values()
         )
         return sizes if fits and len({count for count, _ in sizes.values()}) == 1 else {}

@@ -33,7 +33,7 @@ def fold(word: str) -> str:
 
 def check(word: str, file: str) -> None:
     """ValueError with one sentence where no prompt could mean the word that a file is called by."""
-    if any(category(each) in ("Cc", "Cs") for each in word):
+    if any(category(each) in ("Cc", "Cs") for each in word) or combining(word.strip()[:1] or " "):
         shown = "".join(each if each.isprintable() else "?" for each in file)
         raise ValueError(f"The name of {shown} cannot be typed in a prompt; rename the file.")
     if not any(category(each)[0] in "LN" or category(each) == "So" for each in word):

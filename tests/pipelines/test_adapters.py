@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipelines import Bundle
-from pipelines.core import adapters, solvers
+from pipelines.core import adapters, solvers, taught
 from tests import addons, toys
 
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0"
@@ -313,6 +313,27 @@ def test_what_is_not_finite_is_refused(value: float, part: str, tmp_path: Path) 
     path = addons.saved(tmp_path / "style.safetensors", held)
     with pytest.raises(ValueError, match=r"^With style\.safetensors .* no longer finite; .*\.$"):
         adapters.add_loras(toys.tiny_pipeline(tmp_path).to(torch.float16), {path: 1.0})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 1e30])
+def test_a_word_that_is_not_finite_is_refused(value: float, tmp_path: Path) -> None:
+    vectors = torch.zeros(2, 32)
+    vectors[1, 3] = value
+    path = addons.saved(tmp_path / "glow.safetensors", {"emb_params": vectors})
+    pipe = toys.tiny_pipeline(tmp_path).to(torch.float16)
+    with pytest.raises(ValueError, match=r"^glow\.safetensors has numbers that .*again\.$"):
+        adapters.add_embeddings(pipe, [path])
+    assert not taught.words(pipe.tokenizer)
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [torch.zeros(0, 32), torch.zeros(601, 32), torch.zeros(2, 32).to(torch.float8_e4m3fn)],
+)
+def test_a_word_that_no_prompt_could_hold_is_refused(vectors: Tensor, tmp_path: Path) -> None:
+    path = addons.saved(tmp_path / "glow.safetensors", {"emb_params": vectors})
+    with pytest.raises(ValueError, match=r"in a form that is not read here; take one of 1 to 600"):
+        adapters.add_embeddings(toys.tiny_pipeline(tmp_path), [path])
 
 
 def test_words_of_another_width_are_of_another_family(tmp_path: Path) -> None:

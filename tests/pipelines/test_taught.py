@@ -108,10 +108,10 @@ def test_a_name_without_letters_is_refused(name: str, tmp_path: Path) -> None:
         adapters.add_embeddings(toys.tiny_pipeline(tmp_path), [path])
 
 
-@pytest.mark.parametrize("name", ["a\x07b", "a\nb", "a\x1f0", "a\udcff"])
+@pytest.mark.parametrize("name", ["a\x07b", "a\nb", "a\x1f0", "a\udcff", "\u0301a"])
 def test_a_name_that_nobody_can_type_is_refused(name: str, tmp_path: Path) -> None:
     path = addons.word(tmp_path / "a.safetensors", 32).rename(tmp_path / f"{name}.safetensors")
-    with pytest.raises(ValueError, match=r"^The name of a\?.* cannot be typed in a prompt;"):
+    with pytest.raises(ValueError, match=r"^The name of .* cannot be typed in a prompt;"):
         adapters.add_embeddings(toys.tiny_pipeline(tmp_path), [path])
 
 
