@@ -21,12 +21,11 @@ import transformers.utils.logging
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pipelines.core.checkpoint import FLOATS, Checkpoint
+from pipelines.core.checkpoint import FLOATS, FP8, Checkpoint
 from pipelines.core.header import MAX_ENTRY, shown
 
 log = logging.getLogger(__name__)
 
-FP8: Final = ("F8_E4M3", "F8_E5M2")
 FORMATS: Final = ("float8_e4m3fn", "float8_e5m2")
 SCALES: Final = (".scale_weight", ".weight_scale")
 OF_INPUTS: Final = (".scale_input", ".input_scale")

@@ -24,6 +24,7 @@ FAMILIES: Final = {
 }
 CONTEXTS: Final = {768: "sd1", 1024: "sd2", 2048: "sdxl"}  # width of a token at cross-attention
 FLOATS: Final = ("F16", "BF16", "F32", "F64")
+FP8: Final = ("F8_E4M3", "F8_E5M2")
 MIN_WIDTH: Final = 16  # of a word's vectors; 768, 1024 and 1280 in what is published
 MAX_ENCODERS: Final = 3
 MAX_VECTORS: Final = 600  # of a word: as many tokens as a prompt has room for

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipelines.core import lora_keys, lycoris
-from pipelines.core.checkpoint import Checkpoint
+from pipelines.core.checkpoint import FLOATS, FP8, Checkpoint
 from pipelines.core.lora_alpha import Scales
 from pipelines.core.lora_keys import Layer, Places
 
@@ -55,9 +55,9 @@ def merge(header: Checkpoint, places: Places, strength: float) -> str:
 def unapplied(header: Checkpoint) -> str:
     """The kind of a file's layers where none of them can be applied to any model, else ""."""
     found = lora_keys.layers(header.shapes)
-    if any(lycoris.known(frozenset(each.keys)) for each in found):
+    if any(_known(header, each) for each in found):
         return ""
-    return next(filter(None, map(_kind, found)), "unknown")
+    return next(filter(None, (_kind(header, each) for each in found)), "unknown")
 
 
 def width(header: Checkpoint) -> int | None:
@@ -87,9 +87,9 @@ def _sort(header: Checkpoint, file: Any, places: Places, scales: Scales) -> tupl
     for layer in found:
         place = places.find(layer.name)
         asked += place is not None and place.path.endswith(WORDS)
-        if not lycoris.known(frozenset(layer.keys)):
+        if not _known(header, layer):
             reasons[UNKNOWN] += 1
-            kind = kind or _kind(layer)
+            kind = kind or _kind(header, layer)
         elif place is None:
             reasons[LACKING] += 1
         elif id(place.module) in taken:
@@ -155,8 +155,20 @@ def _apply(use: _Use, file: Any, strength: float, name: str) -> None:
             )
 
 
-def _kind(layer: Layer) -> str:
+def _known(header: Checkpoint, layer: Layer) -> bool:
+    return lycoris.known(frozenset(layer.keys)) and not _quantized(header, layer)
+
+
+def _quantized(header: Checkpoint, layer: Layer) -> str:
+    """The type of a layer's numbers where they stand for others, as whole ones do; else ""."""
+    types = (header.tensors[k][0] for part, k in layer.keys.items() if part not in lycoris.SCALARS)
+    return next((each for each in types if each not in (*FLOATS, *FP8)), "")
+
+
+def _kind(header: Checkpoint, layer: Layer) -> str:
     """What a layer that is not understood holds, where that is a word."""
+    if lycoris.known(frozenset(layer.keys)):
+        return _quantized(header, layer)
     odd = (part for part in layer.keys if re.fullmatch(r"[A-Za-z0-9_]{1,16}", part))
     return next((part for part in odd if part not in lycoris.SCALARS), "")
 

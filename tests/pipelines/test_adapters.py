@@ -305,6 +305,19 @@ def test_shapes_that_do_not_fit_change_nothing(held: dict[str, Tensor], tmp_path
     assert all(torch.equal(each, before[n]) for n, each in pipe.unet.state_dict().items())
 
 
+@pytest.mark.parametrize(("dtype", "named"), [(torch.int8, "I8"), (torch.uint8, "U8")])
+def test_factors_of_whole_numbers_stand_for_others_and_are_refused(
+    dtype: torch.dtype, named: str, tmp_path: Path
+) -> None:
+    whole = {key: each.to(dtype) for key, each in pair(LAYER).items()}
+    path = addons.saved(tmp_path / "style.safetensors", whole)
+    with pytest.raises(ValueError, match=rf"is of a kind that is not applied here \({named}\)\.$"):
+        adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0})
+    path = addons.saved(path, {**whole, f"{LAYER}.lora_up.weight": torch.ones(16, 2)})
+    with pytest.raises(ValueError, match=rf"not applied here \({named}\)\.$"):
+        adapters.add_loras(toys.tiny_pipeline(tmp_path), {path: 1.0})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("part", ["lora_up.weight", "alpha"])
 def test_what_is_not_finite_is_refused(value: float, part: str, tmp_path: Path) -> None:
