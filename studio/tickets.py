@@ -3,12 +3,17 @@
 import asyncio
 import json
 import logging
+import math
 import os
-import secrets
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from studio import disk
 
 log = logging.getLogger(__name__)
+
+MOST: Final = 16 * 2**20  # bytes
 
 
 class Ended:
@@ -29,10 +34,8 @@ class Ended:
         self._next = asyncio.Event()
         if self._file is None:
             return
-        partial = self._file.with_name(f".{self._file.name}-{secrets.token_hex(4)}")
         try:
-            partial.write_text(json.dumps(self._until), "utf-8")
-            os.replace(partial, self._file)
+            disk.replace(self._file, json.dumps(self._until).encode(), mode=0o600)
         except OSError as error:  # ended all the same, until a restart
             log.warning("The end of a login cannot be kept (%s)", error)
 
@@ -43,11 +46,22 @@ class Ended:
 
 
 def _read(file: Path) -> dict[str, float]:
+    """What the file holds; one that cannot be read is set aside, so that it is not overwritten."""
     try:
+        if not os.path.lexists(file):
+            return {}
+        if not file.is_file() or file.stat().st_size > MOST:
+            raise ValueError("it is no small file")
         told: Any = json.loads(file.read_text("utf-8"))
-        return {str(digest): float(until) for digest, until in told.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        log.warning("The logins that were ended cannot be read (%s)", error)
-        return {}
+        until = {str(digest): float(at) for digest, at in told.items()}
+        if not all(map(math.isfinite, until.values())):
+            raise ValueError("a time is no number")
+        return until
+    except OSError as error:
+        log.warning("The logins that were ended cannot be read: %s.", disk.reason(error))
+    except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError):
+        kept = "left as it is"
+        with suppress(OSError):
+            kept = f"kept as {disk.set_aside(file)}"
+        log.warning("The logins that were ended cannot be read; the file is %s.", kept)
+    return {}

@@ -147,7 +147,19 @@ def test_a_ticket_that_was_ended_opens_nothing_also_after_a_restart(tmp_path: Pa
     assert visitors.log_in("ada", "söme pass", "1.2.3.4")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": "x"}', b"\xff", b"[" * 100_000])
+BROKEN = {
+    "empty": b"",
+    "cut off": b"{",
+    "a list": b"[]",
+    "a word": b'{"a": "x"}',
+    "no text": b"\xff",
+    "deep": b"[" * 100_000,
+    "huge": b'{"a": 1' + b"0" * 400 + b"}",
+    "infinite": b'{"a": Infinity}',
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_list_of_ended_tickets_stops_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "ended.json"
     file.write_bytes(content)
@@ -155,6 +167,9 @@ def test_a_broken_list_of_ended_tickets_stops_nothing(tmp_path: Path, content: b
     cookie = visitors.log_in("ada", "söme pass", "1.2.3.4")
     assert cookie and visitors.log_out(sent(cookie))
     assert visitors.of(sent(cookie)) is None
+    (aside,) = tmp_path.glob("ended.json.damaged-*")
+    assert aside.read_bytes() == content
+    assert {each.name for each in tmp_path.iterdir()} == {aside.name, "ended.json"}
 
 
 def test_who_has_no_ticket_logs_nobody_out() -> None:
