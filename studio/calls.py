@@ -16,7 +16,8 @@ from gradio.data_classes import FileData
 from gradio_client.utils import is_file_obj_with_meta
 
 DEEPEST: Final = 32  # lists in lists
-MOST: Final = 100_000  # values in all
+MOST: Final = 10_000  # values in all; the page sends some hundreds
+FOLDERS: Final = 1000  # slashes in all: each may be a folder that the disk is asked about
 LARGEST: Final = 2**63  # of whole numbers: what JSON is written with here knows no larger ones
 UNREADABLE: Final = "That message cannot be read."
 TOO_LARGE: Final = "A number in that call is far too large. Make it smaller, then try again."
@@ -35,7 +36,13 @@ _OPTIONAL: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """A message; ValueError with a sentence where it is none, or no sane one."""
+    """A message; ValueError with a sentence where it is none, or no sane one.
+
+    Its size is bounded before it is read: a parser in C, and whoever looks up what may be paths in
+    it, would hold up everybody else.
+    """
+    if content.count(b",") > MOST:
+        _refuse()
     try:
         told = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -43,7 +50,12 @@ def parse(content: bytes) -> dict[str, Any]:
     if not isinstance(told, dict):
         _refuse()
     message = cast("dict[str, Any]", told)
+    folders = 0
     for count, (each, depth) in enumerate(_walk(message)):
+        if isinstance(each, str):
+            folders += each.count("/")
+            if folders > FOLDERS:
+                _refuse()
         wild = isinstance(each, float) and not math.isfinite(each)
         huge = isinstance(each, int) and not -LARGEST <= each < LARGEST
         if count > MOST or depth > DEEPEST:

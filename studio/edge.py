@@ -30,7 +30,7 @@ from studio.visitors import Visitors, over_tls
 log = logging.getLogger(__name__)
 
 VISITOR: Final = "pentimento.visitor"  # where the visitor's id stands in the scope
-MAX_JSON: Final = 5 * 2**20  # bytes
+MAX_JSON: Final = 2**20  # bytes
 MAX_UPLOAD: Final = MAX_BYTES + 4 * 2**20  # bytes of one request, several files together
 OPEN: Final = Bounds(each=96, newcomers=600, total=720)  # requests at once, streams among them
 EVENTS: Final = Bounds(each=48, newcomers=150, total=180)  # watchers of edits above all
@@ -53,6 +53,7 @@ UNREADABLE_UPLOAD: Final = "That upload cannot be read."
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::\d+)?")
 _FORM: Final = re.compile(r"multipart/form-data\s*;.*\bboundary=", re.IGNORECASE)
 _NAME: Final = re.compile("[!-~]{1,200}")
+_RANGE: Final = re.compile(rb"bytes=[0-9]{1,15}-[0-9]{1,15}")  # of others Gradio makes an error
 
 
 class Served(Protocol):
@@ -199,7 +200,7 @@ class Edge:
             self._check_names(asked, body, visitor, sessions, events)
             self._check_call(asked, body, visitor)
         telling = asked.route in TELLING
-        headers = scope["headers"]
+        headers = [pair for pair in scope["headers"] if _is_heard(pair)]
         if telling:  # what is read on the way out must not be packed
             headers = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
         extra = {"set-cookie": cookie} if cookie else {}
@@ -328,6 +329,12 @@ def _named(asked: Asked, body: Any) -> tuple[list[str], list[str]]:
     if len(names) > MOST_NAMES or not all(_is_name(name) for name in names):
         raise Refused(400, "That message cannot be read.")
     return sessions, events
+
+
+def _is_heard(pair: tuple[bytes, bytes]) -> bool:
+    """Whether a header goes on to Gradio; without a range a file is sent whole, as HTTP allows."""
+    name, value = pair
+    return name.lower() != b"range" or _RANGE.fullmatch(value.strip()) is not None
 
 
 def _is_name(name: object) -> bool:

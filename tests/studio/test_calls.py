@@ -1,15 +1,18 @@
 """Calls that no page would make are refused with a sentence; none is an error of the studio's."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from studio import calls, desk
+from studio.ledger import Ledger
 from tests.studio.conftest import Live
 from tests.studio.requests import greet
 
@@ -185,3 +188,34 @@ def _first_click(page: httpx.Client) -> int:
     functions = page.get("/config").json()["dependencies"]
     found = (each for each in functions if each["backend_fn"] and each["queue"] is False)
     return next(found)["id"]
+
+
+SLASHES = "/a" * 1000
+HEAVY = {
+    "short paths": ["/a"] * 99_000,
+    "long paths": [SLASHES] * 60,
+    "one long path": [SLASHES[:1900]],
+    "values": [0] * 99_000,
+    "objects": [{}] * 300_000,
+    "numbers": [int("9" * 4200)] * 240,
+    "letters": ["\u0101" * 170_000],
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_no_message_holds_up_the_others(name: str, tmp_path: Path) -> None:
+    """In seconds of this process's work, of all that is done in the event loop's thread."""
+    ledger = Ledger([tmp_path])
+    content = json.dumps({"data": HEAVY[name]}).encode()
+    began = time.process_time()
+    try:
+        message = calls.parse(content)
+        assert ledger.may_name(message, "ada") and not list(ledger.named(message))
+    except ValueError as refusal:
+        assert str(refusal) in (calls.UNREADABLE, calls.TOO_LARGE)
+    assert time.process_time() - began < 0.05
+
+
+def test_a_message_is_at_most_a_megabyte(page: httpx.Client) -> None:
+    answer = send(page, "run/predict", b'{"data": ["' + b"x" * 2**20 + b'"]}')
+    assert answer.status_code == 413 and answer.json()["detail"] == "That message is too long."

@@ -278,3 +278,18 @@ def test_the_queue_cannot_be_skipped(page: httpx.Client) -> None:
     body = {"data": [], "fn_index": number(str(page.base_url)), "session_hash": uuid.uuid4().hex}
     assert page.post("/gradio_api/run/predict", json=body).status_code == 404
     assert page.post("/gradio_api/run/paint", json=body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["bytes=1-2-3", "bytes=²-³", "bytes=--", "bytes=-", "bytes=5-", "bytes=0-" + "9" * 5000, "x=1"],
+)
+def test_an_odd_range_is_the_whole_file(
+    page: httpx.Client, wanted: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = upload(page, b"0123456789")
+    answer = page.get(f"/gradio_api/file={path}", headers={b"range": wanted.encode("latin-1")})
+    assert answer.status_code == 200 and answer.content == b"0123456789"
+    part = page.get(f"/gradio_api/file={path}", headers={"range": "bytes=2-4"})
+    assert part.status_code == 206 and part.content == b"234"
+    assert "Traceback" not in capfd.readouterr().err
