@@ -1,5 +1,6 @@
 """What a tab, or a program, may ask for: the verbs of one method, each checked before it acts."""
 
+import asyncio
 import logging
 import secrets
 import shutil
@@ -108,7 +109,7 @@ class Desk:
     async def watch(self, job_id: str, visitor: str) -> AsyncGenerator[Event, None]:
         """What happens to the job; an edit of long ago is told from the history."""
         if not self._jobs.knows(job_id, visitor):
-            saved = self._history.read(job_id, visitor)
+            saved = await asyncio.to_thread(self._history.read, job_id, visitor)
             if saved is not None and saved.images:
                 yield _finished(saved)
                 return

@@ -285,3 +285,24 @@ def test_there_is_no_glimpse_without_a_student(place: Place, sketch: Sketch, loa
         place.models.bundle()
     assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
     assert place.requests == []
+
+
+def test_an_index_that_waits_for_the_disk_keeps_nobody_else_waiting(
+    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = place.desk.start(sketch, {"seed": 3}, "ada")
+    place.last(job)
+    place.jobs.close()
+    place.open()
+    read, came_round = place.history.read, threading.Event()
+
+    def slow(*asked: str) -> Any:
+        assert came_round.wait(5), "the event loop stands while the index is asked"
+        return read(*asked)
+
+    async def beside() -> list[Event]:
+        asyncio.get_running_loop().call_later(0.01, came_round.set)
+        return [event async for event in place.desk.watch(job, "ada")]
+
+    monkeypatch.setattr(place.history, "read", slow)
+    assert isinstance(asyncio.run(beside())[-1], Finished)
