@@ -32,14 +32,12 @@ from torch import Tensor
 from pipelines.core import (
     background,
     crop,
-    emphasis,
     masks,
     noise,
     outline,
     preview,
     sizes,
     solvers,
-    tokens,
 )
 from pipelines.core.bundle import Bundle
 from pipelines.core.crop import Window
@@ -48,6 +46,7 @@ from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, walk
 from pipelines.core.schedule import noised
 from pipelines.core.tuning import tuned
 from pipelines.request import Choice, Edit, Picture, Pictures, Range, Request, check_mask
+from pipelines.words.prompt import Prompt, unknown_words
 
 BACKGROUNDS = {
     "paste": "the original's own pixels",
@@ -136,7 +135,8 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     mask = crop.framed(outline.grown(painted, request.grow), request.border)
     views = {"before": canvas, "mask": mask}
     masked = outline.box(mask)
-    notes = _notes(bundle, request)
+    prompt, negative = bundle.read(request.prompt), bundle.read(request.negative_prompt)
+    notes = _notes(bundle, request, [prompt, negative])
     if masked is None or request.strength == 0:
         why = "The mask is empty" if masked is None else "The strength is 0"
         untouched = Pictures.of([canvas.copy for _ in seeds], canvas.size)
@@ -159,8 +159,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     if blends or request.strength < 1:
         source = bundle.encode(guide, generators)  # [B, C, h, w]
     e = noise.draw(generators, (bundle.channels, *cells.shape[-2:]), bundle.device)
-    words = bundle.embed(request.prompt, size)
-    without = bundle.embed(request.negative_prompt, size, negative=True)
+    words, without = bundle.embed(prompt, size), bundle.embed(negative, size, negative=True)
     predict = guided(bundle, words, without, request.guidance_scale)
     if bundle.inpaints:
         hidden = (cells > 0).float()
@@ -205,7 +204,7 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     pictures = Pictures.of([partial(window.filled, each) for each in drawn], canvas.size)
 
     notes |= {"steps": len(solver.moments)} | _changes(canvas, pictures, mask)
-    notes |= _ranking(bundle, request.prompt, pictures, mask)
+    notes |= _ranking(bundle, prompt, pictures, mask)
     if box != (0, 0, *canvas.size):
         notes["crop"] = list(box)
     if bundle.inpaints and request.shrink_steps:
@@ -263,11 +262,11 @@ def _alpha(surroundings: str, mask: Image.Image, feather: int) -> Image.Image | 
     return mask if surroundings == "poisson" else None
 
 
-def _notes(bundle: Bundle, request: Blended) -> dict[str, Any]:
+def _notes(bundle: Bundle, request: Blended, prompts: Sequence[Prompt]) -> dict[str, Any]:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
     return {
         "scheduler": ran,
-        "unknown_words": tokens.unknown(bundle, request.prompt, request.negative_prompt),
+        "unknown_words": unknown_words(prompts),
         **({"note": note} if note else {}),
     }
 
@@ -283,10 +282,10 @@ def _changes(
 
 
 def _ranking(
-    bundle: Bundle, words: str, pictures: Sequence[Image.Image], mask: Image.Image
+    bundle: Bundle, prompt: Prompt, pictures: Sequence[Image.Image], mask: Image.Image
 ) -> dict[str, Any]:
     """Rows by their agreement with the words, best first; nothing where nothing can tell."""
-    words = emphasis.read(words).text.strip()  # a CLIP would take the marks for words
+    words = prompt.plain.strip()  # a CLIP would take the marks for words
     if bundle.ranker is None or not words:
         return {}
     agreement = bundle.ranker.agreement(pictures, mask, words)

@@ -14,7 +14,7 @@ inversion (core/inversion.py).
 
 Where we depart from the official code: words are found by their letters, so "squirrel," is a
 squirrel; each edit has its own words to blend; a swap of words with different numbers of tokens
-keeps the words behind it aligned (core/alignment.py).
+keeps the words behind it aligned (words/alignment.py).
 """
 
 from collections.abc import Hashable, Sequence
@@ -36,9 +36,7 @@ from pipelines.core import (
     prompt_edit,
     sizes,
     solvers,
-    tokens,
 )
-from pipelines.core.alignment import Alignment, align
 from pipelines.core.attention import Watch
 from pipelines.core.bundle import Bundle
 from pipelines.core.conditioning import Conditioning
@@ -51,6 +49,8 @@ from pipelines.core.prompt_edit import PromptEdit
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
 from pipelines.core.sources import Sources
 from pipelines.request import Choice, Edit, Picture, Request, check_mask
+from pipelines.words.alignment import Alignment, align
+from pipelines.words.prompt import Prompt, unknown_words
 
 MAX_EDITS = 8
 ROOM = 18 * 64 * 64  # latent cells that one network call takes: 8 edits at 512 pixels, guided
@@ -115,16 +115,19 @@ def prompt_to_prompt(
     (`core.maps`: a column per word, the mean over the steps, then a band per step); the notes hold
     under "attention" the words of each row, a map's size, and the maximum of each word's mean map.
     """
-    given, prompts = request.image, [request.prompt, *(each.prompt for each in request.edits)]
+    given = request.image
+    prompts = [bundle.read(each) for each in (request.prompt, *(e.prompt for e in request.edits))]
+    negative = bundle.read(request.negative_prompt)
     native = (bundle.size, bundle.size)
     size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
     shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
-    alignments = [align(bundle, request.prompt, each.prompt) for each in request.edits]
-    length = tokens.length(bundle, *prompts)
+    alignments = [align(prompts[0], each) for each in prompts[1:]]
+    length = max(each.length for each in prompts)
     steps = request.num_inference_steps
-    control = prompt_edit.control(bundle, request.edits, alignments, steps, length)
-    blends = [(each.prompt, each.local_blend) for each in request.edits]
-    blend = local_blend.watch(bundle, request.prompt, blends, shape)
+    control = prompt_edit.control(bundle, request.edits, prompts[1:], alignments, steps, length)
+    named = [each.local_blend for each in request.edits]
+    blends = list(zip(prompts[1:], named, strict=True))
+    blend = local_blend.watch(bundle, prompts[0], blends, shape)
     look = maps.watch(bundle, prompts, shape) if request.attention else None
 
     held = given is not None and request.inversion == "direct"
@@ -142,7 +145,7 @@ def prompt_to_prompt(
     )
 
     words = reduce(Conditioning.over, [bundle.embed(each, size) for each in prompts])
-    nulls: Sequence[Conditioning] = [bundle.embed(request.negative_prompt, size, negative=True)]
+    nulls: Sequence[Conditioning] = [bundle.embed(negative, size, negative=True)]
     guide: Image.Image | None = None
     way: list[Tensor] = []
     ceiling = 0.0
@@ -155,8 +158,8 @@ def prompt_to_prompt(
             guide,
             Asked(
                 request.inversion,
-                request.prompt,
-                request.negative_prompt,
+                prompts[0],
+                negative,
                 request.guidance_scale,
                 steps,
             ),
@@ -184,14 +187,14 @@ def prompt_to_prompt(
     ]
     watches = [each for each in (blend, look) if each is not None]
     predict = attention.controlled(bundle.unet, parts, control, watches, tape)
-    revise = _Kept(way if held else [], blend, [e.local_blend for e in request.edits], cells)
+    revise = _Kept(way if held else [], blend, named, cells)
     latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
     known = [tape.picture.copy()] if tape is not None and tape.picture is not None else []
     pictures = composed([*known, *bundle.decode(latents[len(known) :])])
     if sources is not None and tape is not None:
         sources.keep(bundle, run, tape, pictures[0])
     views = {} if guide is None else {"before": guide}
-    notes = _notes(bundle, request, alignments, pictures)
+    notes = _notes(bundle, request, [*prompts, negative], alignments, pictures)
     if guide is not None:
         notes |= {
             "inversion": request.inversion,
@@ -201,7 +204,7 @@ def prompt_to_prompt(
     if look is not None:
         pages = maps.atlas(look.steps)
         views |= {f"attention/{row}": page for row, page in enumerate(pages)}
-        notes["attention"] = maps.legend(bundle, prompts, look)
+        notes["attention"] = maps.legend(prompts, look)
     return Edit(pictures, [request.seed] * len(prompts), notes, views)
 
 
@@ -289,6 +292,7 @@ def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Ima
 def _notes(
     bundle: Bundle,
     request: PromptToPrompt,
+    prompts: Sequence[Prompt],
     alignments: Sequence[Alignment],
     pictures: Sequence[Image.Image],
 ) -> dict[str, Any]:
@@ -296,7 +300,6 @@ def _notes(
     if request.image is not None:
         note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
         ran = "ddim"
-    texts = [request.prompt, *(each.prompt for each in request.edits), request.negative_prompt]
     edits = [
         {**prompt_edit.told(edit, found), **asdict(between(pictures[0], after))}
         for edit, found, after in zip(request.edits, alignments, pictures[1:], strict=True)
@@ -305,6 +308,6 @@ def _notes(
         "scheduler": ran,
         "steps": request.num_inference_steps,
         "edits": edits,
-        "unknown_words": tokens.unknown(bundle, *texts),
+        "unknown_words": unknown_words(prompts),
         **({"note": note} if note else {}),
     }

@@ -23,12 +23,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipelines.core import masks, noise, preview, sizes, solvers, tokens
+from pipelines.core import masks, noise, preview, sizes, solvers
 from pipelines.core.bundle import Bundle
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
 from pipelines.request import Edit, Picture, Pictures, Range, Request, check_mask
+from pipelines.words.prompt import Prompt, unknown_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,8 +91,8 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
     generators = noise.generators(seeds)
     source = bundle.encode(guide, generators)  # [B, C, h, w]
     cells = None if mask is None else masks.cells(mask, *source.shape[-2:]).to(source.device)
-    words = bundle.embed(request.prompt, size)
-    without = bundle.embed(request.negative_prompt, size, negative=True)
+    prompt, negative = bundle.read(request.prompt), bundle.read(request.negative_prompt)
+    words, without = bundle.embed(prompt, size), bundle.embed(negative, size, negative=True)
     predict = guided(bundle, words, without, request.guidance_scale)
 
     def view(rows: Sequence[int], clean: Tensor) -> Views:
@@ -125,7 +126,7 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
         for picture, strength in zip(bundle.decode(latents), strengths, strict=True)
     ]
     pictures = Pictures.of(make, before.size)
-    notes = _notes(bundle, request, strengths, guide, pictures)
+    notes = _notes(bundle, request, [prompt, negative], strengths, guide, pictures)
     return Edit(pictures, seeds, notes, {"before": before})
 
 
@@ -223,6 +224,7 @@ class _Pass:
 def _notes(
     bundle: Bundle,
     request: SDEdit,
+    prompts: Sequence[Prompt],
     strengths: Sequence[float],
     guide: Image.Image,
     pictures: Sequence[Image.Image],
@@ -237,7 +239,7 @@ def _notes(
         "strengths": list(strengths),
         "steps": [each * request.repeats for each in steps],
         "distance_to_guide": [_distance(guide, picture) for picture in pictures],
-        "unknown_words": tokens.unknown(bundle, request.prompt, request.negative_prompt),
+        "unknown_words": unknown_words(prompts),
         **({"note": note} if note else {}),
     }
 

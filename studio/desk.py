@@ -16,7 +16,6 @@ from PIL import Image
 
 from components.canvas import Line, Region, Sketch
 from components.events import Event, Finished
-from pipelines.core import tokens
 from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Request, hints
 from studio import inputs, outlines, recipes, sketches
@@ -139,7 +138,7 @@ class Desk:
         bundle = self._models.loaded
         try:
             clean = inputs.words(text, "Words")
-            unknown = tokens.unknown(bundle, clean) if bundle is not None and clean else []
+            unknown = bundle.read(clean).unknown if bundle is not None and clean else ()
         except ValueError as refusal:
             return str(refusal)
         if not unknown:

@@ -104,7 +104,7 @@ PAGE = ("gradio", "gradio_client", "fastapi", "starlette", "uvicorn")
 OURS = {  # room → what of this tree it may import
     "benchmarks": ("benchmarks", "training", "pipelines", "studio", "components"),
     "components": ("components", "pipelines.pictures", "pipelines.request"),
-    "pipelines": ("pipelines.core", "pipelines.pictures", "pipelines.request"),
+    "pipelines": ("pipelines.core", "pipelines.pictures", "pipelines.request", "pipelines.words"),
     "studio": ("studio", "components", "pipelines"),
     "tests": tuple(ROOMS),
     "training": ("training", "pipelines"),
@@ -131,7 +131,7 @@ def may_import(file: Path, name: str) -> bool:
 
 def method(name: str) -> bool:
     """Whether a module is an editing method: a file in `pipelines`, but not its pure data."""
-    return re.fullmatch(r"pipelines\.(?!core$|pictures$|request$)\w+", name) is not None
+    return re.fullmatch(r"pipelines\.(?!core$|pictures$|request$|words$)\w+", name) is not None
 
 
 def wrong_arrows(root: Path) -> Iterator[str]:

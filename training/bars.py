@@ -20,12 +20,13 @@ import torch
 from PIL import Image
 
 from pipelines import Bundle
-from pipelines.core import noise, solvers, tokens
+from pipelines.core import noise, solvers
 from pipelines.core.attention import Watch, watched
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Predict, drain, walk
 from pipelines.request import Range
+from pipelines.words.prompt import columns
 from training import album, autoencoder, critic, photographs, ranker
 from training.captions import caption, named
 from training.scene import ATTRIBUTES, Scene, attributes
@@ -115,8 +116,9 @@ def overlap(bundle: Bundle, judge: critic.Critic, told: Sequence[Scene]) -> floa
         assert scene.thing is not None
         text = caption(scene)
         kind = scene.thing.kind.split()
-        words = [word for word in tokens.words(bundle, text) if word.text in kind]
-        watch = Watch(tokens.columns(bundle, words, tokens.length(bundle, text)))
+        prompt = bundle.read(text)
+        words = [word for word in prompt.words if word.text in kind]
+        watch = Watch(columns(words, prompt.length, bundle.device))
         picture = draw(
             bundle, [text], watching=lambda predict, w=watch: watched(bundle.unet, predict, w)
         )[0]

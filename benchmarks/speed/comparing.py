@@ -30,7 +30,7 @@ from benchmarks.speed.rounds import (
     timed,
 )
 from pipelines import LocalBlend, PromptEdit, PromptToPrompt, drain, prompt_to_prompt
-from pipelines.core import noise, solvers, tokens
+from pipelines.core import noise, solvers
 from pipelines.core.bundle import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import walk
@@ -146,7 +146,7 @@ def recipe(bench: Bench, edit: PromptEdit) -> published.Recipe:
 
 
 def _tokens(bench: Bench, prompt: str, word: str) -> list[int]:
-    return list(tokens.find(bench.bundle, prompt, word) or ())
+    return list(bench.bundle.read(prompt).find(word) or ())
 
 
 WAYS = {PLAIN: plain, OURS: ours, PUBLISHED: explicit}

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from safetensors.torch import load_file
 
-from pipelines.core import checkpoint, lora_alpha, lora_keys, taught
+from pipelines.core import checkpoint, lora_alpha, lora_keys
 from pipelines.core.checkpoint import CONTEXTS, FAMILIES, Checkpoint
 from pipelines.core.loras import merge, unapplied, width
+from pipelines.words import taught
 
 UNNAMED: Final = ("pytorch_lora_weights", lora_alpha.FILE)  # diffusers and PEFT call each so
 
@@ -39,7 +40,7 @@ def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:
     """Teach the text encoders new words, one per file, called as the file without its ending.
 
     Textual inversion (Gal et al., arXiv:2208.01618): a word stands for one or several vectors
-    (core/taught.py).
+    (words/taught.py).
     Raises ValueError with one sentence where a file is no embedding or one for another family.
     """
     pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]

@@ -16,11 +16,11 @@ back, and its row is not run again.
 
 To see where a plain run of n pictures looks for each word of its prompt:
 
-    words = tokens.words(bundle, prompt)
-    watch = Watch(tokens.columns(bundle, words, tokens.length(bundle, prompt)))
+    prompt = bundle.read("a red house")
+    watch = Watch(columns(prompt.words, prompt.length, bundle.device))
     predict = watched(bundle.unet, guided(bundle, embedded, without, guidance_scale), watch)
     ... walk(x, predict, solver) to its end ...
-    watch.mean()                                    # [n, len(words), h/2, w/2], in [0, 1]
+    watch.mean()                                    # [n, words, h/2, w/2], in [0, 1]
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from pipelines.core import adapters, autoencoder, checkpoint, distilled, folder, single_file
 from pipelines.core.affinity import a_core_each
-from pipelines.core.chunks import chunks
 from pipelines.core.compiled import Compiled
 from pipelines.core.conditioning import Conditioning
 from pipelines.core.embedding import embedded
 from pipelines.core.narrow import mended
 from pipelines.core.noise import Generators
 from pipelines.core.ranking import Ranker
+from pipelines.words import prompt
+from pipelines.words.prompt import Prompt
 
 
 class Bundle:
@@ -265,26 +266,30 @@ class Bundle:
         with self._in_parts(), a_core_each(self.device):
             return autoencoder.decode(self.vae, latents)
 
+    def read(self, text: str) -> Prompt:
+        """A prompt as this model reads it, from any thread; ValueError as `words.prompt.read`."""
+        with self.tokenizing:
+            return prompt.read(self.tokenizers, text)
+
     @torch.no_grad()
-    def embed(self, text: str, size: tuple[int, int], *, negative: bool = False) -> Conditioning:
+    def embed(
+        self, words: Prompt | str, size: tuple[int, int], *, negative: bool = False
+    ) -> Conditioning:
         """Words → one row of conditioning; `size` is the picture's (width, height).
 
-        Words are weighed as core/emphasis.py reads them. As many windows as they need stand one
-        after another (core/chunks.py); SDXL's summary is that of the first one.
+        Words are weighed as words/emphasis.py reads them. As many windows as they need stand one
+        after another (words/windows.py); SDXL's summary is that of the first one.
         """
-        with self.tokenizing:
-            read = [chunks(tokenizer, text) for tokenizer in self.tokenizers]
-        most = max(len(each) for each in read)  # taught words may differ between two encoders
+        read = self.read(words) if isinstance(words, str) else words
         tokens, pooled = [], None
         for tokenizer, encoder, windows in zip(
-            self.tokenizers, self.text_encoders, read, strict=True
+            self.tokenizers, self.text_encoders, read.windows, strict=True
         ):
-            windows += [[]] * (most - len(windows))
             found, summary = embedded(tokenizer, encoder, windows, penultimate=self._large)
             tokens.append(found)
             pooled = summary if self._large and summary is not None else pooled
         row = Conditioning(torch.cat(tokens, dim=-1), pooled, self._ids(size))
-        if negative and self.zero_negative and not text:
+        if negative and self.zero_negative and not read.text:
             zero = None if pooled is None else torch.zeros_like(pooled)
             row = Conditioning(torch.zeros_like(row.tokens), zero, row.ids)
         return row

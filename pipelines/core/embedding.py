@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipelines.core.chunks import Token, padded
+from pipelines.words.windows import Token, padded
 
 
 def embedded(

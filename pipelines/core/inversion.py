@@ -18,6 +18,7 @@ from pipelines.core.difference import psnr
 from pipelines.core.guidance import guided
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
+from pipelines.words.prompt import Prompt
 
 
 def invert(
@@ -130,8 +131,8 @@ class Asked:
     """How a picture is to be inverted; together with the picture and the model, the cache's key."""
 
     method: str  # "direct", "negative-prompt" or "null-text"
-    prompt: str
-    negative_prompt: str
+    prompt: Prompt
+    negative_prompt: Prompt
     guidance_scale: float
     num_inference_steps: int
 
@@ -152,7 +153,7 @@ def inverted(
     def view(clean: Tensor) -> Views:
         return {"0": preview.pictures(bundle, clean)[0]}
 
-    key = (digest(picture), asked.prompt, steps)
+    key = (digest(picture), asked.prompt.text, steps)
     found = inversions.find(bundle, key)
     if found is None:
         way: list[Tensor] = []

@@ -13,10 +13,11 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from pipelines.core import attention, maps, tokens
+from pipelines.core import attention, maps
 from pipelines.core.attention import Watch
 from pipelines.core.bundle import Bundle
 from pipelines.request import Range, hints
+from pipelines.words.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,8 @@ class LocalBlend:
 
 def watch(
     bundle: Bundle,
-    prompt: str,
-    edits: Sequence[tuple[str, LocalBlend | None]],
+    prompt: Prompt,
+    edits: Sequence[tuple[Prompt, LocalBlend | None]],
     shape: Sequence[int],
 ) -> Watch | None:
     """Looks at what E blends name, each with its edit's prompt; None where there is no blend.
@@ -61,21 +62,21 @@ def watch(
     """
     if not any(blend for _, blend in edits):
         return None
-    length = tokens.length(bundle, prompt, *(own for own, _ in edits))
+    length = max(prompt.length, *(own.length for own, _ in edits))
     columns = torch.zeros(len(edits) + 1, length, 2 * len(edits))
     for i, (own, blend) in enumerate(edits):
         if blend is None:
             continue
         whose = f"edit {i + 1}"
         for word in blend.source:
-            columns[0, tokens.named(bundle, prompt, word, "the source"), 2 * i] = 1
+            columns[0, prompt.named(word, "the source"), 2 * i] = 1
         for word in blend.target:
-            columns[i + 1, tokens.named(bundle, own, word, whose), 2 * i] = 1
+            columns[i + 1, own.named(word, whose), 2 * i] = 1
         for word in blend.subtract:
-            in_source = tokens.find(bundle, prompt, word)
+            in_source = prompt.find(word)
             columns[0, list(in_source or ()), 2 * i + 1] = 1
-            if in_source is None or tokens.find(bundle, own, word) is not None:
-                columns[i + 1, tokens.named(bundle, own, word, whose), 2 * i + 1] = 1
+            if in_source is None or own.find(word) is not None:
+                columns[i + 1, own.named(word, whose), 2 * i + 1] = 1
     return Watch(columns.to(bundle.device), (attention.readable(bundle.unet, shape),))
 
 

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pipelines.core import attention, tokens
+from pipelines.core import attention
 from pipelines.core.attention import Watch
 from pipelines.core.bundle import Bundle
+from pipelines.words.prompt import Prompt, columns
 
 
 def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool = True) -> Tensor:
@@ -27,12 +28,12 @@ def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool 
     return wide / wide.amax((1, 2), keepdim=True) > threshold
 
 
-def watch(bundle: Bundle, prompts: Sequence[str], shape: Sequence[int]) -> Watch:
+def watch(bundle: Bundle, prompts: Sequence[Prompt], shape: Sequence[int]) -> Watch:
     """Looks at every word of every prompt, where the network has the halves and quarters."""
-    length = tokens.length(bundle, *prompts)
-    columns = [tokens.columns(bundle, tokens.words(bundle, each), length) for each in prompts]
-    most = max(1, *(each.shape[-1] for each in columns))
-    padded = [F.pad(each, (0, most - each.shape[-1])) for each in columns]
+    length = max(each.length for each in prompts)
+    picked = [columns(each.words, length, bundle.device) for each in prompts]
+    most = max(1, *(each.shape[-1] for each in picked))
+    padded = [F.pad(each, (0, most - each.shape[-1])) for each in picked]
     there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
     return Watch(torch.cat(padded), sorted(there) or [attention.readable(bundle.unet, shape)])
 
@@ -60,10 +61,10 @@ def cell(atlas: Image.Image, size: tuple[int, int], word: int, step: int = 0) ->
     return atlas.crop((left, top, left + width, top + height))
 
 
-def legend(bundle: Bundle, prompts: Sequence[str], watch: Watch) -> dict[str, Any]:
+def legend(prompts: Sequence[Prompt], watch: Watch) -> dict[str, Any]:
     """What stands where in the atlases of what `watch` saw."""
     mean = watch.mean()
-    words = [[word.text for word in tokens.words(bundle, each)] for each in prompts]
+    words = [[word.text for word in each.words] for each in prompts]
     peaks = mean.amax((2, 3)).tolist()
     return {
         "words": words,

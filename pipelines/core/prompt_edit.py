@@ -1,24 +1,23 @@
 """An edit of Prompt-to-Prompt: other words, how closely they bind, and what that does to attention.
 
 Words swapped, added or weighed (Hertz et al., arXiv:2208.01626, section 3), as one control folded
-as core/attention.py explains. Words are found by their letters (core/tokens.py).
+as core/attention.py explains. Words are found by their letters (words/prompt.py).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Annotated, Any, cast
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from pipelines.core import tokens
-from pipelines.core.alignment import Alignment
 from pipelines.core.attention import Control
 from pipelines.core.bundle import Bundle
 from pipelines.core.local_blend import LocalBlend
 from pipelines.request import Choice, Picture, Range, Words, readable
+from pipelines.words.alignment import Alignment
+from pipelines.words.prompt import Prompt
 
 EVERY_WORD = "default_"  # in cross_replace_steps, as in the official code: all words not named
 LAYOUTS = {
@@ -89,11 +88,12 @@ def _interval(window: Any, label: str) -> tuple[float, float]:
 def control(
     bundle: Bundle,
     edits: Sequence[PromptEdit],
+    prompts: Sequence[Prompt],
     alignments: Sequence[Alignment],
     steps: int,
     length: int,
 ) -> Control:
-    """Edits of one source, each with its alignment, as tensors over `steps` and `length` tokens.
+    """Edits of one source, with their prompts and alignments, over `steps` and `length` tokens.
 
     Official code: a window's end counts int(share (S + 1)) steps of S. Beyond the longer of an
     edit's two prompts there is nothing to take. Refuses words that an edit does not have.
@@ -102,17 +102,17 @@ def control(
     weight = torch.ones(len(alignments), length, dtype=torch.float64)  # c
     places = torch.zeros(steps, len(alignments), dtype=torch.bool)
     for i, edit in enumerate(edits):
-        named = partial(tokens.named, bundle, edit.prompt, whose=f"edit {i + 1}")
+        whose = f"edit {i + 1}"
         given = edit.cross_replace_steps
         by_word = given if isinstance(given, Mapping) else {EVERY_WORD: given}
         for word, share in {EVERY_WORD: (0.0, 1.0), **by_word}.items():
             start, end = _interval(share, "Words bind")
             begin, stop = int(start * (steps + 1)), int(end * (steps + 1))
-            at = slice(None) if word == EVERY_WORD else named(word)
+            at = slice(None) if word == EVERY_WORD else prompts[i].named(word, whose)
             window[:, i, at] = 0
             window[begin:stop, i, at] = 1
         for word, strength in edit.weights.items():
-            weight[i, named(word)] = strength
+            weight[i, prompts[i].named(word, whose)] = strength
         start, end = _interval(edit.self_replace_steps, "Layout")
         places[int(start * steps) : int(end * steps), i] = True
     window = window[:steps]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.core import emphasis
+from pipelines.words import emphasis
 
 SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "words.js"
 

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipelines import Bundle
-from pipelines.core import adapters, solvers, taught
+from pipelines.core import adapters, solvers
+from pipelines.words import taught
 from tests import addons, toys
 
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0"

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pipelines import Bundle
-from pipelines.core import tokens
-from pipelines.core.alignment import align, counterparts, replacing
+from pipelines.words.alignment import align, counterparts, replacing
+from pipelines.words.prompt import columns
 from tests import toys
 
 
@@ -16,15 +16,15 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def test_words_are_found_by_their_letters(letters: Bundle, postcard: Bundle) -> None:
-    found = tokens.words(letters, "a  cat, big.")
+    found = letters.read("a  cat, big.").words
     assert [(word.text, word.start, word.positions) for word in found] == [
         ("a", 0, (1,)),
         ("cat", 3, (2, 3, 4)),
         ("big", 8, (6, 7, 8)),
     ]
     text = "a red house, on  a meadow"
-    assert [word.positions[0] for word in tokens.words(postcard, text)] == [1, 2, 3, 5, 6, 7]
-    assert tokens.words(postcard, " , .") == []
+    assert [word.positions[0] for word in postcard.read(text).words] == [1, 2, 3, 5, 6, 7]
+    assert postcard.read(" , .").words == ()
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_words_are_found_by_their_letters(letters: Bundle, postcard: Bundle) -> 
 def test_a_word_or_phrase_in_a_prompt(
     postcard: Bundle, text: str, sought: str, expected: tuple[int, ...] | None
 ) -> None:
-    assert tokens.find(postcard, text, sought) == expected
+    assert postcard.read(text).find(sought) == expected
 
 
 def test_words_of_a_long_prompt_stand_in_its_windows(letters: Bundle) -> None:
     """16 tokens a window, of which the first and one after the words are special."""
     text = "abcde (fghij:1.2) klmno, pq++ BREAK r"
-    found = {word.text: word.positions for word in tokens.words(letters, text)}
+    found = {word.text: word.positions for word in letters.read(text).words}
     assert found == {
         "abcde": (1, 2, 3, 4, 5),
         "fghij": (6, 7, 8, 9, 10),
@@ -59,11 +59,11 @@ def test_words_of_a_long_prompt_stand_in_its_windows(letters: Bundle) -> None:
         "pq": (23, 24),
         "r": (33,),
     }
-    assert tokens.find(letters, text, "PQ r") == (23, 24, 33)
-    assert tokens.find(letters, text, "fghij klmno") == (6, 7, 8, 9, 10, 17, 18, 19, 20, 21)
-    assert tokens.length(letters, text, "a") == 48
-    assert tokens.line(letters, text).ends == (11, 25, 34)
-    picked = tokens.columns(letters, tokens.words(letters, text), 48)
+    assert letters.read(text).find("PQ r") == (23, 24, 33)
+    assert letters.read(text).find("fghij klmno") == (6, 7, 8, 9, 10, 17, 18, 19, 20, 21)
+    assert letters.read(text).length == 48 and letters.read("a").length == 16
+    assert letters.read(text).ends == (11, 25, 34)
+    picked = columns(letters.read(text).words, 48, letters.device)
     assert picked[0, :, 2].nonzero().flatten().tolist() == [17, 18, 19, 20, 21]
 
 
@@ -121,7 +121,7 @@ def test_a_swapped_word_may_have_another_number_of_tokens() -> None:
 def test_the_kind_of_an_edit(
     postcard: Bundle, source: str, target: str, kind: str, change: str | None
 ) -> None:
-    found = align(postcard, source, target)
+    found = align(postcard.read(source), postcard.read(target))
     assert found.kind == kind
     assert change is None or kind == "same" or found.change == change
     assert found.uneven == ("pine tree" in target)
@@ -129,7 +129,7 @@ def test_the_kind_of_an_edit(
 
 
 def test_refining_keeps_every_known_token(postcard: Bundle) -> None:
-    found = align(postcard, "a red house by day", "a red house on snow by day")
+    found = align(postcard.read("a red house by day"), postcard.read("a red house on snow by day"))
     index = found.mapper.argmax(0).tolist()
     assert found.kept.tolist() == [1.0] * 4 + [0.0] * 2 + [1.0] * 26
     assert [index[i] for i in (0, 1, 2, 3, 6, 7, 8)] == [0, 1, 2, 3, 4, 5, 6]
@@ -139,7 +139,7 @@ def test_refining_keeps_every_known_token(postcard: Bundle) -> None:
 
 def test_a_swap_in_the_second_window(letters: Bundle) -> None:
     """One word fills the first window; xyz has a token less than opqr, so 20 stands for 21."""
-    found = align(letters, "abcdefghijklmn opqr, st", "abcdefghijklmn xyz, st")
+    found = align(letters.read("abcdefghijklmn opqr, st"), letters.read("abcdefghijklmn xyz, st"))
     assert (found.kind, found.change) == ("replace", "“opqr” became “xyz”")
     mapper = found.mapper
     assert mapper.shape == (32, 32) and found.kept.all()
@@ -152,7 +152,7 @@ def test_a_swap_in_the_second_window(letters: Bundle) -> None:
 
 
 def test_words_pushed_into_another_window_keep_their_counterparts(letters: Bundle) -> None:
-    found = align(letters, "abcde fghi", "abcde xyzuvwxyz fghi, k")
+    found = align(letters.read("abcde fghi"), letters.read("abcde xyzuvwxyz fghi, k"))
     assert found.kind == "refine" and found.mapper.shape == (32, 32)
     assert found.change == "“xyzuvwxyz” added, “k” added"
     index = found.mapper.argmax(0)
@@ -166,7 +166,7 @@ def test_words_pushed_into_another_window_keep_their_counterparts(letters: Bundl
 
 def test_a_window_less_takes_what_went_to_the_others_start(letters: Bundle) -> None:
     """A source's map over its words and starts sums to 1, and so does what a target takes of it."""
-    found = align(letters, "abcde BREAK fghij BREAK k", "abcde")
+    found = align(letters.read("abcde BREAK fghij BREAK k"), letters.read("abcde"))
     assert found.kind == "refine"
     assert found.mapper[:, 0].nonzero().flatten().tolist() == [0, 16, 32]
     assert found.mapper[1:6, 1:6].diagonal().sum() == 5
@@ -185,14 +185,14 @@ def test_a_window_less_takes_what_went_to_the_others_start(letters: Bundle) -> N
 def test_weights_in_words_are_no_other_words(
     letters: Bundle, source: str, target: str, kind: str, weighed: bool
 ) -> None:
-    found = align(letters, source, target)
+    found = align(letters.read(source), letters.read(target))
     assert (found.kind, found.weighed) == (kind, weighed)
 
 
 def test_marks_are_no_part_of_a_word(postcard: Bundle) -> None:
     text = "a (red house:1.3), on [a++ meadow] BREAK by day"
-    names = [word.text for word in tokens.words(postcard, text)]
+    names = [word.text for word in postcard.read(text).words]
     assert names == ["a", "red", "house", "on", "a", "meadow", "by", "day"]
-    assert tokens.find(postcard, text, "red house") == (2, 3)
-    assert tokens.find(postcard, text, "(red:2)") == (2,)
-    assert tokens.find(postcard, text, "day") == (34,)
+    assert postcard.read(text).find("red house") == (2, 3)
+    assert postcard.read(text).find("(red:2)") == (2,)
+    assert postcard.read(text).find("day") == (34,)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from pipelines import Bundle
-from pipelines.core import attention, noise, solvers, tokens
+from pipelines.core import attention, noise, solvers
 from pipelines.core.attention import Control, Watch, controlled, watched
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict
+from pipelines.words.prompt import columns
 from tests import toys
 
 ROWS, HEADS, PLACES, TOKENS, WIDTH = 3, 2, 12, 7, 5
@@ -113,8 +114,8 @@ def test_a_watch_sees_the_maps_and_changes_nothing(kind: str, tmp_path: Path) ->
 
 
 def test_coarser_maps_are_laid_on_the_finest_grid(bundle: Bundle) -> None:
-    words = tokens.words(bundle, WORDS)
-    watch = Watch(tokens.columns(bundle, words, 16), reductions=(1, 2))
+    words = bundle.read(WORDS).words
+    watch = Watch(columns(words, 16, bundle.device), reductions=(1, 2))
     predict = watched(bundle.unet, rows_of(bundle, 1), watch)
     for moment in solvers.make("ddim", toys.EPSILON, 4).moments[:2]:
         predict(noise_for(bundle, 1), moment)
@@ -194,10 +195,10 @@ def test_parts_of_a_batch_give_what_the_whole_gives(bundle: Bundle) -> None:
         coarse=[1, 2, 1],
     )
     x, moment = noise_for(bundle, 1, 2, 3, 4), first_moment()
-    columns = tokens.columns(bundle, tokens.words(bundle, WORDS), 16).expand(4, -1, -1)
+    looked = columns(bundle.read(WORDS).words, 16, bundle.device).expand(4, -1, -1)
     results: list[tuple[Tensor, Tensor]] = []
     for cut in ([[0, 1, 2, 3]], [[0, 1], [0, 2, 3]], [[0, 1], [0, 2], [0, 3]]):
-        watch = Watch(columns, reductions=(1,))
+        watch = Watch(looked, reductions=(1,))
         parts = [(rows, rows_of(bundle, len(rows))) for rows in cut]
         output = controlled(bundle.unet, parts, control, [watch])(x, moment)
         results.append((output, watch.mean()))

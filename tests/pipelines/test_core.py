@@ -13,8 +13,9 @@ from PIL import Image
 
 import pipelines
 from pipelines import Bundle, SDEdit
-from pipelines.core import masks, noise, preview, sizes, tokens
+from pipelines.core import masks, noise, preview, sizes
 from pipelines.request import SCHEDULERS, Edit, Request, hints
+from pipelines.words.prompt import unknown_words
 from tests import toys
 
 
@@ -84,10 +85,13 @@ def test_noise_of_a_picture_is_its_own_seeds() -> None:
 
 
 def test_words_the_embedded_model_does_not_know_are_named(postcard: Bundle) -> None:
-    assert tokens.unknown(postcard, "a red house") == []
+    assert postcard.read("a red house").unknown == ()
     text = "a (Zeppelin:1.2), over a red house: zeppelin and dragons++"
-    assert tokens.unknown(postcard, text) == ["Zeppelin", "zeppelin", "dragons"]
-    assert tokens.unknown(postcard, "(a Zeppelin", "a house:99)") == ["Zeppelin", "99"]
+    assert postcard.read(text).unknown == ("Zeppelin", "zeppelin", "dragons")
+    assert unknown_words(map(postcard.read, ["(a Zeppelin", "a Zeppelin:99)"])) == [
+        "Zeppelin",
+        "99",
+    ]
 
 
 def test_the_preview_is_close_to_the_decoded_picture(postcard: Bundle) -> None:

@@ -4,7 +4,7 @@ from itertools import groupby
 
 import pytest
 
-from pipelines.core import emphasis
+from pipelines.words import emphasis
 
 
 def fragments(prompt: str) -> list[tuple[str, float]]:

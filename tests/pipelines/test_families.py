@@ -25,7 +25,7 @@ from pipelines import (
     prompt_to_prompt,
     sdedit,
 )
-from pipelines.core import single_file, tokens
+from pipelines.core import single_file
 from tests import single_files
 
 WORDS, OTHERS = "a red cat on a mat", "a red dog on a mat"
@@ -102,14 +102,14 @@ def test_shut_windows_leave_what_diffusers_draws(bundle: Bundle, folder: Path) -
 def test_attention_is_controlled_as_published(folder: Path) -> None:
     """Swapped, weighed and blended, against explicit maps, in float64."""
     exact = Bundle.load(folder, dtype=torch.float64)
-    cat, dog = tokens.named(exact, WORDS, "cat", "it"), tokens.named(exact, OTHERS, "dog", "it")
+    cat, dog = exact.read(WORDS).named("cat", "it"), exact.read(OTHERS).named("dog", "it")
     blend = LocalBlend(source=("cat",), target=("dog",))
     edits = (
         PromptEdit(prompt=OTHERS, self_replace_steps=0.7),
         PromptEdit(prompt=OTHERS, weights={"dog": 3.0}, self_replace_steps=0),
         PromptEdit(prompt=OTHERS, local_blend=blend),
     )
-    swap = torch.eye(tokens.length(exact, WORDS), dtype=torch.float64)
+    swap = torch.eye(exact.read(WORDS).length, dtype=torch.float64)
     recipes = [
         Recipe(OTHERS, swap, layout=(0, 0.7)),
         Recipe(OTHERS, swap, dict.fromkeys(dog, 3.0), layout=(0, 0)),

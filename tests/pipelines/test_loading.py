@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from pipelines import Bundle, SDEdit, drain, sdedit
-from pipelines.core import adapters, distilled, single_file, tokens
+from pipelines.core import adapters, distilled, single_file
 from tests import single_files, toys
 from tests.conftest import ROOT
 
@@ -209,7 +209,7 @@ def test_a_file_of_true_width_loads(tmp_path: Path) -> None:
         file.truncate(8 + len(said) + end)
     bundle = Bundle.load(path, dtype=torch.float16)
     assert (bundle.size, bundle.dtype, bundle.cell) == (512, torch.float16, 8)
-    assert len(tokens.words(bundle, "a red house")) == 3
+    assert len(bundle.read("a red house").words) == 3
 
 
 # --- on top --------------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_a_new_word_says_what_its_vectors_say(tmp_path: Path) -> None:
     for text in ("a barn-style, b", "a BARN-STYLE , b"):
         assert torch.equal(bundle.embed(text, (32, 32)).tokens, wanted)
     assert not torch.equal(bundle.embed("a barn-styles, b", (32, 32)).tokens, wanted)
-    words = {word.text: word.positions for word in tokens.words(bundle, "a barn-style b")}
+    words = {word.text: word.positions for word in bundle.read("a barn-style b").words}
     assert words == {"a": (1,), "barn-style": (2, 3), "b": (4,)}
 
 

@@ -21,10 +21,11 @@ from pipelines import (
     prompt_to_prompt,
     sdedit,
 )
-from pipelines.core import attention, noise, solvers, tokens
+from pipelines.core import attention, noise, solvers
 from pipelines.core.attention import Control, Watch, attend, watched
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import walk
+from pipelines.words.prompt import columns
 from tests import toys
 
 # A window of the toys takes 14 letters.
@@ -150,9 +151,8 @@ def test_a_local_blend_on_a_word_of_a_later_window(bundle: Bundle) -> None:
 def test_the_maps_of_words_in_a_later_window(bundle: Bundle, negative: str) -> None:
     """Against the softmax over all that is heard, written out."""
     words, without = (bundle.embed(each, (32, 32)) for each in (LONG, negative))
-    found = tokens.words(bundle, LONG)
-    columns = tokens.columns(bundle, found, tokens.length(bundle, LONG))
-    watch = Watch(columns, reductions=(1,))
+    found = bundle.read(LONG).words
+    watch = Watch(columns(found, bundle.read(LONG).length, bundle.device), reductions=(1,))
     x = torch.randn(1, 4, 16, 16, generator=torch.manual_seed(3))
     moment = solvers.make("ddim", toys.EPSILON, 4).moments[0]
     predict = guided(bundle, words, without, 2.0)
@@ -201,7 +201,7 @@ def test_a_folded_edit_equals_its_map_where_rows_differ_in_length() -> None:
 
 def hundred(postcard: Bundle) -> str:
     prompt = WORDS * 5 + "a blue tower"
-    assert len(tokens.line(postcard, prompt).ids) > 100
+    assert len(postcard.read(prompt).ids) > 100
     return prompt
 
 

@@ -333,7 +333,7 @@ def test_null_text_inversion_comes_nearer_to_the_picture(exact: Bundle) -> None:
     image = Image.open(POSTCARD / "examples" / "a-house-under-the-peaks.png").convert("RGB")
     words = exact.embed("a red house", (128, 128))
     without = exact.embed("", (128, 128))
-    asked = Asked("null-text", "a red house", "", 4.0, 3)
+    asked = Asked("null-text", exact.read("a red house"), exact.read(""), 4.0, 3)
     clean = exact.encode(image.resize((128, 128)), [])
     found = finish(inverted(exact, image.resize((128, 128)), asked, Latest(1)))
     assert len(found.without) == 3
@@ -357,11 +357,37 @@ def test_null_text_inversion_takes_the_official_rates_and_bounds(
         return without, 0.0
 
     monkeypatch.setattr("pipelines.core.inversion._Tuning.run", run)
-    asked = Asked("null-text", "a red house", "", 4.0, 5)
+    asked = Asked("null-text", exact.read("a red house"), exact.read(""), 4.0, 5)
     finish(inverted(exact, Image.new("RGB", (64, 64), "teal"), asked, Latest(1)))
     rates, bounds = zip(*seen, strict=True)
     assert rates == pytest.approx([0.010, 0.009, 0.008, 0.007, 0.006])
     assert bounds == pytest.approx([1e-5, 21e-5, 41e-5, 61e-5, 81e-5])
+
+
+def test_each_prompt_is_read_once(small: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source, edits and what is to be left out, whoever needs their words or tokens."""
+    texts: list[str] = []
+    kind: Any = type(small.tokenizers[0])
+    called = kind.__call__
+
+    def counting(tokenizer: Any, text: str, **options: Any) -> Any:
+        texts.append(text)
+        return called(tokenizer, text, **options)
+
+    monkeypatch.setattr(kind, "__call__", counting)
+    edits = (
+        PromptEdit(prompt="a red dog", weights={"dog": 2.0}, cross_replace_steps={"red": 0.5}),
+        PromptEdit(prompt="a cat", local_blend=LocalBlend(source=("cat",), target=("cat",))),
+    )
+    request = PromptToPrompt(
+        prompt="a red cat",
+        negative_prompt="fog",
+        edits=edits,
+        attention=True,
+        num_inference_steps=2,
+    )
+    drain(prompt_to_prompt(small, request))
+    assert sorted(texts) == ["a cat", "a red cat", "a red dog", "fog"]
 
 
 def finish(run: Generator[Step, None, Inversion]) -> Inversion:

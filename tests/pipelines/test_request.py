@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from pipelines.core import emphasis
 from pipelines.core.prompt_edit import PromptEdit
 from pipelines.request import Pictures, Range, readable
+from pipelines.words import emphasis
 
 SEED = Range(0, 2**32 - 1, 1, "Seed")
 SHARE = Range(0.0, 1.0, 0.01, "Share")

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from pipelines import Bundle
-from pipelines.core import adapters, emphasis, taught, tokens
-from pipelines.core.alignment import align
+from pipelines.core import adapters
+from pipelines.words import emphasis, taught
+from pipelines.words.alignment import align
 from tests import addons, toys
 
 SIZE = (32, 32)
@@ -45,7 +46,7 @@ def ids(bundle: Bundle, name: str) -> tuple[int, ...]:
 
 
 def read(bundle: Bundle, prompt: str) -> list[tuple[int, float]]:
-    line = tokens.line(bundle, prompt)
+    line = bundle.read(prompt)
     return [(i, round(w, 4)) for i, w in zip(line.ids, line.weights, strict=True)]
 
 
@@ -55,7 +56,7 @@ def test_a_word_is_heard_as_its_chip_spells_it(name: str, form: Any, teach: Teac
     bundle = teach(normalize(form, name))
     both = ids(bundle, name)
     assert len(both) == 2
-    (q,), (z,) = (tokens.line(bundle, letter).ids for letter in "qz")
+    (q,), (z,) = (bundle.read(letter).ids for letter in "qz")
     plain = [(each, 1.0) for each in both]
     for spelled in (normalize("NFC", name), normalize("NFD", name), name.upper(), name.lower()):
         chip = " ".join(spelled.split())  # as the studio cleans what is typed
@@ -68,8 +69,8 @@ def test_a_word_is_heard_as_its_chip_spells_it(name: str, form: Any, teach: Teac
 def test_of_two_words_the_longer_is_heard(teach: Teach) -> None:
     bundle = teach("glow", "glow (1)", "glow+")
     one, other, third = (ids(bundle, name) for name in ("glow", "glow (1)", "glow+"))
-    line = tokens.line(bundle, "glow (1), glow, (glow (1):1.5) glow+ GLOW (1)")
-    comma = tokens.line(bundle, ",").ids[0]
+    line = bundle.read("glow (1), glow, (glow (1):1.5) glow+ GLOW (1)")
+    comma = bundle.read(",").ids[0]
     assert line.ids == (*other, comma, *one, comma, *other, *third, *other)
     assert [round(w, 2) for w in line.weights] == [1, 1, 1, 1, 1, 1.5, 1, 1]
 
@@ -124,19 +125,19 @@ def test_two_files_of_one_word_are_refused() -> None:
 def test_a_taught_word_is_one_word_of_an_edit(teach: Teach) -> None:
     """Swapped for another word, kept beside one, and named by any of its parts."""
     bundle = teach("glow (1)")
-    swapped = align(bundle, "a glow (1) b", "a c b")
+    swapped = align(bundle.read("a glow (1) b"), bundle.read("a c b"))
     assert swapped.kind == "replace" and swapped.change == "“glow (1)” became “c”"
     assert torch.equal(swapped.mapper[2:4, 2], torch.ones(2, dtype=torch.float64))
     assert swapped.mapper[4, 3] == 1
-    kept = align(bundle, "a glow (1) b", "a glow (1) c")
+    kept = align(bundle.read("a glow (1) b"), bundle.read("a glow (1) c"))
     assert kept.kind == "replace" and torch.equal(kept.mapper[2:4, 2:4], torch.eye(2).double())
-    assert align(bundle, "glow (1) b", "glow (1) b").kind == "same"
-    weighed = align(bundle, "glow (1) b", "(glow (1):1.5) b")
+    assert align(bundle.read("glow (1) b"), bundle.read("glow (1) b")).kind == "same"
+    weighed = align(bundle.read("glow (1) b"), bundle.read("(glow (1):1.5) b"))
     assert weighed.kind == "same" and weighed.weighed
     for part in ("glow (1)", "glow", "GLOW (1)"):
-        assert tokens.find(bundle, "a glow (1) b", part) == (2, 3)
-    assert [word.text for word in tokens.words(bundle, "a glow (1) b")] == ["a", "glow", "1", "b"]
-    texts = [word.text for word in tokens.apart(bundle, "a glow (1) b")]
+        assert bundle.read("a glow (1) b").find(part) == (2, 3)
+    assert [word.text for word in bundle.read("a glow (1) b").words] == ["a", "glow", "1", "b"]
+    texts = [word.text for word in bundle.read("a glow (1) b").phrases]
     assert texts == ["a", "glow (1)", "b"]
 
 

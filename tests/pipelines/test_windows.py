@@ -7,8 +7,9 @@ import pytest
 from transformers import CLIPTokenizer
 
 from pipelines import Bundle
-from pipelines.core.chunks import chunks, padded
 from pipelines.core.single_file import CONFIGS, OPEN_CLIP_PADDING
+from pipelines.words.prompt import read
+from pipelines.words.windows import padded
 from tests import toys
 
 Cut = Callable[[str], list[str]]
@@ -24,7 +25,7 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def cut(letters: Any) -> Cut:
     def cut(prompt: str) -> list[str]:
         """What each window reads."""
-        windows = chunks(letters, prompt)
+        windows = read([letters], prompt).windows[0]
         return [prompt[each[0].start : each[-1].end] if each else "" for each in windows]
 
     return cut
@@ -53,16 +54,16 @@ def test_where_a_long_prompt_is_cut(cut: Cut, prompt: str, expected: list[str]) 
 
 
 def test_each_token_has_the_weight_of_its_letters(letters: Any) -> None:
-    windows = chunks(letters, "a (bc:1.5) [d] e++")
+    (windows,) = read([letters], "a (bc:1.5) [d] e++").windows
     weights = [round(token.weight, 3) for window in windows for token in window]
     assert weights == [1, 1.5, 1.5, 0.909, 1.21]
 
 
 def test_a_prompt_of_too_many_windows_is_refused(letters: Any) -> None:
     eight = " ".join(["abcdefghijklmn"] * 8)
-    assert len(chunks(letters, eight)) == 8
+    assert len(read([letters], eight).windows[0]) == 8
     with pytest.raises(ValueError, match=r"^“abcd.*” is too long: .* 8 times 14 tokens.*\.$"):
-        chunks(letters, f"{eight} o")
+        read([letters], f"{eight} o")
 
 
 @pytest.mark.parametrize("kind", ["letters", "postcard", "sd1", "sd2"])
@@ -80,5 +81,5 @@ def test_a_window_is_what_the_tokenizer_makes_of_a_prompt(
     if kind == "letters" and len(prompt) > 16:
         prompt = "a b, c."
     theirs = tokenizer(prompt, padding="max_length", max_length=tokenizer.model_max_length)
-    (window,) = chunks(tokenizer, prompt)
+    ((window,),) = read([tokenizer], prompt).windows
     assert padded(tokenizer, window) == (theirs.input_ids, theirs.attention_mask)

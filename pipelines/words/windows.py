@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipelines.core import emphasis, taught
-from pipelines.core.emphasis import Emphasis
+from pipelines.words import taught
+from pipelines.words.emphasis import Emphasis
 
 MOST: Final = 8  # windows; a prompt of 2000 letters seldom needs more
 NEAR: Final = 20 / 75  # of a window's room, for commas
@@ -24,13 +24,12 @@ class Token:
     weight: float  # how much it counts
 
 
-def chunks(tokenizer: Any, prompt: str) -> list[list[Token]]:
+def windows(tokenizer: Any, read: Emphasis) -> list[tuple[Token, ...]]:
     """The tokens of each window, without the special ones; at least one window.
 
     Raises ValueError with one sentence where the prompt needs more than MOST windows. A fast
     tokenizer must not be called from two threads at once.
     """
-    read = marked(tokenizer, prompt)
     found: list[list[Token]] = [[]]
     breaks = list(read.breaks)
     for token in _tokens(tokenizer, read):
@@ -39,18 +38,13 @@ def chunks(tokenizer: Any, prompt: str) -> list[list[Token]]:
             found.append([])
         found[-1].append(token)
     room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
-    windows = [window for part in found for window in _windows(read.text, part, room)]
-    if len(windows) > MOST:
+    cut = [tuple(window) for part in found for window in _windows(read.text, part, room)]
+    if len(cut) > MOST:
         raise ValueError(
-            f"“{prompt:.40}…” is too long: this model reads {MOST} times {room} tokens, about "
-            f"as many words; leave some out."
+            f"“{read.text.strip():.40}…” is too long: this model reads {MOST} times {room} tokens, "
+            "about as many words; leave some out."
         )
-    return windows or [[]]
-
-
-def marked(tokenizer: Any, prompt: str) -> Emphasis:
-    """A prompt's marks, as far as they are no letters of a word that was taught."""
-    return emphasis.read(prompt, taught.words(tokenizer))
+    return cut or [()]
 
 
 def padded(tokenizer: Any, tokens: Sequence[Token]) -> tuple[list[int], list[int]]:

@@ -20,9 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pipelines.core import tokens
-from pipelines.core.bundle import Bundle
-from pipelines.core.tokens import Line, Word
+from pipelines.words.prompt import Prompt, Word
 
 Kind = Literal["same", "replace", "refine"]
 
@@ -39,11 +37,10 @@ class Alignment:
     weighed: bool = False  # the same words, which count otherwise
 
 
-def align(bundle: Bundle, source: str, target: str) -> Alignment:
+def align(mine: Prompt, other: Prompt) -> Alignment:
     """A replacement where words were only swapped, else a refinement; L is the longer's length."""
-    window, length = tokens.window(bundle), tokens.length(bundle, source, target)
-    mine, other = tokens.line(bundle, source), tokens.line(bundle, target)
-    here, there = tokens.apart(bundle, source), tokens.apart(bundle, target)
+    length = max(mine.length, other.length)
+    here, there = mine.phrases, other.phrases
     same = torch.ones(length, dtype=torch.float64)
     change, uneven = _change(here, there)
     if (mine.ids, mine.positions) == (other.ids, other.positions):
@@ -57,7 +54,7 @@ def align(bundle: Bundle, source: str, target: str) -> Alignment:
         ]
         content = replacing(swaps, 2 + max(len(mine.ids), len(other.ids)))
         content = content[1 : 1 + len(mine.ids), 1 : 1 + len(other.ids)]
-        mapper = placed(content, mine, other, window, length, shifted=True)
+        mapper = placed(content, mine, other, length, shifted=True)
         return Alignment("replace", mapper, same, change)
     pairs = counterparts(mine.ids, other.ids)
     content = torch.zeros(len(mine.ids), len(other.ids), dtype=torch.float64)
@@ -66,17 +63,16 @@ def align(bundle: Bundle, source: str, target: str) -> Alignment:
             same[other.positions[its]] = 0
         else:
             content[own, its] = 1
-    mapper = placed(content, mine, other, window, length, shifted=False)
+    mapper = placed(content, mine, other, length, shifted=False)
     return Alignment("refine", mapper, same, change, uneven)
 
 
-def placed(
-    content: Tensor, mine: Line, other: Line, window: int, length: int, *, shifted: bool
-) -> Tensor:
+def placed(content: Tensor, mine: Prompt, other: Prompt, length: int, *, shifted: bool) -> Tensor:
     """[length, length] from words' tokens [source, target] and the special ones around them.
 
     Padding has its counterpart by its distance from the end token where `shifted`, else in place.
     """
+    window = mine.window
     mapper = torch.zeros(length, length, dtype=torch.float64)
     for own, row in zip(mine.positions, content, strict=True):
         mapper[own, list(other.positions)] = row
@@ -136,16 +132,16 @@ def counterparts(source: Sequence[object], target: Sequence[object]) -> list[int
     return found
 
 
-def _places(line: Line, word: Word) -> list[int]:
+def _places(line: Prompt, word: Word) -> list[int]:
     """A word's tokens among those of the line, the first of which is 1."""
     return [i for i, position in enumerate(line.positions, start=1) if position in word.positions]
 
 
-def _ids(line: Line, word: Word) -> tuple[int, ...]:
+def _ids(line: Prompt, word: Word) -> tuple[int, ...]:
     return tuple(line.ids[i - 1] for i in _places(line, word))
 
 
-def _swapped(mine: Line, other: Line, here: Sequence[Word], there: Sequence[Word]) -> bool:
+def _swapped(mine: Prompt, other: Prompt, here: Sequence[Word], there: Sequence[Word]) -> bool:
     """Whether words changed in their places, and nothing else: no word moved, no mark changed."""
     if len(here) != len(there):
         return False
@@ -159,7 +155,7 @@ def _swapped(mine: Line, other: Line, here: Sequence[Word], there: Sequence[Word
     return in_place == sum(each >= 0 for each in counterparts(source, target))
 
 
-def _marks(line: Line, words: Sequence[Word]) -> list[int]:
+def _marks(line: Prompt, words: Sequence[Word]) -> list[int]:
     inside = {i for word in words for i in word.positions}
     return [i for i, at in zip(line.ids, line.positions, strict=True) if at not in inside]
 

@@ -2,14 +2,14 @@
 
 As in AUTOMATIC1111's web UI: `(words)` count 1.1 times, `[words]` 1 / 1.1 times and `(words:1.3)`
 1.3 times. Brackets nest; one that is never closed holds to the end, and what closes nothing is a
-letter. `BREAK` begins a new window of the text encoder (core/chunks.py).
+letter. `BREAK` begins a new window of the text encoder (windows.py).
 
 As in compel: `word++` counts 1.1 times for each plus, `word--` 0.9 times for each minus; so does
 `(two words)++`, and `(words)1.3` is another way to write `(words:1.3)`.
 
 A backslash makes a letter of what follows it: `\\(`, `\\)`, `\\[`, `\\]`, `\\+`, `\\-`, `\\\\`. A
 prompt that uses none of this is read as it stands. Prompts that change with the steps, as in
-`[day:night:0.5]`, and blends of prompts are not read. In a word that was taught (core/taught.py)
+`[day:night:0.5]`, and blends of prompts are not read. In a word that was taught (taught.py)
 nothing is a mark, and what stands behind it may be: `(glow (1):1.2)`, `glow (1)++`.
 """
 
@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, MutableSequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.core.taught import Span, spans
 from pipelines.request import MAX_SHOWN, readable
+from pipelines.words.taught import Span, spans
 
 MOST: Final = 10.0  # times, either way; far beyond what makes a picture
 ROUND: Final = 1.1
