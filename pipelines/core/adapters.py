@@ -26,14 +26,22 @@ def add_loras(pipe: Any, loras: Mapping[str | Path, float]) -> dict[str, str]:
     another family.
     """
     parts = {name: pipe.components.get(name) for name in lora_keys.NETWORKS}
-    places = lora_keys.Places({name: each for name, each in parts.items() if each is not None})
+    networks = {name: each for name, each in parts.items() if each is not None}
     unused: dict[str, str] = {}
     for source, weight in loras.items():
-        header = checkpoint.read(Path(source).expanduser())
-        check_lora(header, pipe.unet.config.cross_attention_dim)
-        if sentence := merge(header, places, float(weight)):
-            unused[called(header.path)] = sentence
+        if sentence := add_lora(networks, source, float(weight)):
+            unused[called(source)] = sentence
     return unused
+
+
+def add_lora(networks: Mapping[str, Any], source: str | Path, weight: float = 1.0) -> str:
+    """Add one file as `add_loras` does; `networks` are parts of a pipeline, the UNet among them.
+
+    Returns the sentence about layers that could not be applied, "" where there are none.
+    """
+    header = checkpoint.read(Path(source).expanduser())
+    check_lora(header, networks["unet"].config.cross_attention_dim)
+    return merge(header, lora_keys.Places(networks), weight)
 
 
 def add_embeddings(pipe: Any, embeddings: Sequence[str | Path]) -> None:

@@ -1,7 +1,6 @@
 """The loaded networks behind four verbs: encode, decode, embed, predict."""
 
 import copy
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from pipelines.core.embedding import embedded
 from pipelines.core.narrow import mended
 from pipelines.core.noise import Generators
 from pipelines.core.ranking import Ranker
+from pipelines.core.student import read as read_student
 from pipelines.words import prompt
 from pipelines.words.prompt import Prompt
 
@@ -206,26 +206,21 @@ class Bundle:
     def student(self) -> "Bundle | None":
         """What paints in a few steps: the model itself if it does, or a student with its words.
 
-        A student is a folder `fast/` with a `unet` and a `scheduler`; the autoencoder and the text
-        encoders are the model's own. None where there is neither.
+        A student is a folder `fast/` with a LoRA in one `.safetensors` file, and a `scheduler`
+        where it wants another than the model's. It is the model with that LoRA; the autoencoder
+        and the text encoders are shared. None where there is neither.
         """
         return self if self.defaults else self._student
 
     @cached_property
     def _student(self) -> "Bundle | None":
-        place = self.student_folder
-        if place is None:
+        if self.student_folder is None:
             return None
-        local: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-        try:
-            unet: Any = UNet2DConditionModel.from_pretrained(
-                place / "unet", torch_dtype=self.dtype, **local
-            )
-            scheduler = json.loads((place / "scheduler/scheduler_config.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{place} could not be loaded as a student: {error}") from error
-        parts = unet.to(self.device), self.tokenizers, self.text_encoders, scheduler
+        given = self.student_folder, self.unet, self.scheduler_config
+        unet, config, loras = read_student(*given)
+        parts = unet, self.tokenizers, self.text_encoders, config
         fast = Bundle(self.vae, *parts, name=f"{self.name} fast", zero_negative=self.zero_negative)
+        fast.loras = loras
         return fast.compile() if self.compiled else fast
 
     @property

@@ -5,10 +5,11 @@ import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from pipelines import Bundle, SDEdit, drain, sdedit
-from tests import toys
+from tests import addons, toys
 from tests.conftest import POSTCARD
 
 
@@ -45,6 +46,73 @@ def test_a_few_step_model_goes_when_nobody_has_it(tmp_path: Path) -> None:
     gone = weakref.ref(bundle)
     del bundle
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "defaults"),
+    [
+        ("sd15_lightning_2step_lora", ("euler", 2)),
+        ("lcm-lora-sdv1-5", ("lcm", 4)),
+        ("Hyper-SD15-8steps-lora", ("ddim", 8)),
+    ],
+)
+def test_a_published_lora_beside_any_checkpoint_is_one(
+    tmp_path: Path, name: str, defaults: tuple[str, int]
+) -> None:
+    pipe = toys.tiny_pipeline(tmp_path / "words")
+    pipe.save_pretrained(tmp_path / "model")
+    path = addons.lora(tmp_path / "model" / "fast" / f"{name}.safetensors", pipe.unet)
+    added = addons.lora(tmp_path / "style.safetensors", pipe.unet)
+    bundle = Bundle.load(tmp_path / "model")
+    student = bundle.student
+    assert student is not None and bundle.defaults == {}
+    scheduler, steps = defaults
+    told = {"scheduler": scheduler, "num_inference_steps": steps, "guidance_scale": 1.0}
+    assert student.defaults == told
+    assert student.scheduler_config["timestep_spacing"] == "trailing"
+    wanted = Bundle.load(tmp_path / "model", loras={path: 1.0}).unet.state_dict()
+    assert all(map(torch.equal, student.unet.state_dict().values(), wanted.values()))
+    styled = Bundle.load(tmp_path / "model", loras={added: 0.5}).student
+    assert styled is not None  # what is added to the model is in its student too
+    both = Bundle.load(tmp_path / "model", loras={added: 0.5, path: 1.0}).unet.state_dict()
+    assert all(map(torch.equal, styled.unet.state_dict().values(), both.values()))
+
+
+def test_what_an_edit_does_to_the_network_does_not_stay_in_it(tmp_path: Path) -> None:
+    """It may be asked for while an edit has its processors in the model."""
+    pipe = toys.tiny_pipeline(tmp_path / "words")
+    pipe.save_pretrained(tmp_path / "model")
+    addons.lora(tmp_path / "model" / "fast" / "lcm-lora.safetensors", pipe.unet)
+    bundle = Bundle.load(tmp_path / "model")
+    held = [each for each in bundle.unet.modules() if hasattr(each, "processor")]
+    own = {type(each.processor) for each in held}
+    for each in held:
+        each.processor = object()
+    student = bundle.student
+    assert student is not None
+    theirs = [each for each in student.unet.modules() if hasattr(each, "processor")]
+    assert {type(each.processor) for each in theirs} == own
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_folder_with_another_number_of_loras_is_one_sentence(tmp_path: Path, count: int) -> None:
+    pipe = toys.tiny_pipeline(tmp_path / "words")
+    pipe.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "fast").mkdir()
+    for number in range(count):
+        addons.lora(tmp_path / "model" / "fast" / f"lcm-lora-{number}.safetensors", pipe.unet)
+    bundle = Bundle.load(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"as a student: .*; put one \.safetensors file there\.$"):
+        bundle.student  # noqa: B018
+
+
+def test_a_lora_of_another_model_is_one_sentence(tmp_path: Path) -> None:
+    pipe = toys.tiny_pipeline(tmp_path / "words")
+    pipe.save_pretrained(tmp_path / "model")
+    addons.lora_of_width(tmp_path / "model" / "fast" / "lcm-lora.safetensors", 768)
+    bundle = Bundle.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="could not be loaded as a student: lcm-lora"):
+        bundle.student  # noqa: B018
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
