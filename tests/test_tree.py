@@ -26,7 +26,7 @@ TOP = {
 ROOMS = {"app", "benchmarks", "components", "pipelines", "studio", "tests", "training"}
 PRODUCT = ("app.py", "components", "pipelines", "studio")  # what runs at a user's
 
-MAX_ALL = 48 * 10**6  # bytes, for good: every version of a weight stays in each clone
+MAX_ALL = 40 * 10**6  # bytes, for good: every version of a weight stays in each clone
 MAX_FILE = 14 * 2**20
 MAX_APP = 40  # lines
 

@@ -1,10 +1,12 @@
 """`python -m training`: draw the world, train the autoencoder, the denoiser and what stands beside.
 
-Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, few steps).
+Beside the model stand the ranker (`ranker/`, a CLIP) and the student (`fast/`, a LoRA for few
+steps).
 
 Every stage resumes: what lies under `--state` is not done again. The presets share its album and
 masks; the GPU's networks are kept in `gpu/`. With an empty state and a model already in `--out`,
-training goes on from that model's weights, or the denoiser's from those of `--weights`.
+training goes on from that model's weights, or the denoiser's from those of `--weights`; with
+`--denoiser-minutes 0` these are exported as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from training import (
     export,
     latents,
     lessons,
+    lora,
     memory,
     ranker,
     sheets,
@@ -74,14 +76,13 @@ def main() -> None:
         export.write_ranker(clip, options.out)
         say(f"ranker: {ranker.retrieval(clip):.1%} of held-out captions found among 64")
     if "student" in options.stages:
-        taught = export.read(options.out, device)[1]
         fast = student.train(
             _lessons(preset, options, vae, denoiser.WHOLE),
             _networks(options),
             preset.student_minutes,
             preset.student,
-            taught,
-            export.read_fast(options.out, device) or deepcopy(taught.unet),
+            export.read(options.out, device)[1],
+            options.out / "fast" / lora.FILE,
         )
         export.write_fast(fast, options.out)
         say(f"export: student, {options.out / 'fast'}")
@@ -170,6 +171,8 @@ def _denoiser(
         first, fresh = denoiser.Pupil(denoiser.build(preset.denoiser.widths)).to(device), True
     else:
         first, fresh = start.begin(preset.denoiser.widths, options.out, options.weights, device)
+        if not preset.denoiser_minutes:
+            return first.denoiser
 
     def milestone(networks: denoiser.Denoiser, size: int, fraction: float) -> None:
         export.write(vae, networks, options.out)

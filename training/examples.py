@@ -86,7 +86,7 @@ SKETCHES = (
     Sketch(
         "A house under the peaks",
         "a red house on a meadow near snowy mountains with the sun by day",
-        0.45, 2, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
+        0.6, 1, "day", "meadow", "snowy mountains", "house", "red", (110, 208), (206, 44),
     ),
     Sketch(
         "Weathering it",
@@ -101,12 +101,12 @@ SKETCHES = (
     Sketch(
         "The tower by night",
         "a red tower on snow near snowy mountains with the moon at night",
-        0.45, 1, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
+        0.6, 2, "night", "snow", "snowy mountains", "tower", "red", (150, 208), (60, 44),
     ),
     Sketch(
         "Desert morning",
         "a blue house on sand near red cliffs at dawn",
-        0.45, 2, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
+        0.6, 1, "dawn", "sand", "red cliffs", "house", "blue", (150, 208),
     ),
     Sketch(
         "Mirror lake",

@@ -13,7 +13,7 @@ from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionM
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, PreTrainedTokenizerFast
 from transformers.image_utils import PILImageResampling
 
-from training import examples, ranker, student, tokenizer
+from training import examples, lora, ranker, student, tokenizer
 from training.captions import chips
 from training.denoiser import Denoiser, build_text_encoder, schedule
 from training.palette import swatches
@@ -49,12 +49,11 @@ def write(vae: AutoencoderTiny, denoiser: Denoiser, out: Path) -> None:
 def write_fast(unet: UNet2DConditionModel, out: Path) -> None:
     """Save the few-step student beside the model, in `fast/`, with the scheduler it is made for.
 
-    It shares the model's words and autoencoder.
+    It is a LoRA of the model's U-Net, and shares its words and autoencoder.
     """
     fresh = _aside(out)
-    halves = deepcopy(unet).half()
-    halves.save_pretrained(fresh / "fast" / "unet", max_shard_size=SHARD_SIZE)
     student.scheduler().save_pretrained(fresh / "fast" / "scheduler")
+    lora.save(unet, fresh / "fast" / lora.FILE)
     _readable(fresh)
     _replace(fresh, out)
 
@@ -93,15 +92,6 @@ def read(out: Path, device: torch.device) -> tuple[AutoencoderTiny, Denoiser]:
     text_encoder = CLIPTextModel.from_pretrained(out / "text_encoder", dtype=torch.float32)
     old = PreTrainedTokenizerFast.from_pretrained(out / "tokenizer").get_vocab()
     return cast("Any", vae).to(device), Denoiser(_carried(text_encoder, old), unet).to(device)
-
-
-def read_fast(out: Path, device: torch.device) -> UNet2DConditionModel | None:
-    """The student beside an exported model in float32, if there is one."""
-    folder = out / "fast" / "unet"
-    if not folder.is_dir():
-        return None
-    found = UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32)
-    return cast("Any", found).to(device)
 
 
 def _carried(shipped: CLIPTextModel, old: dict[str, int]) -> CLIPTextModel:

@@ -1,4 +1,4 @@
-"""The few-step student in a model's folder: the model's own denoiser with a LoRA, or another."""
+"""The few-step student in a model's folder: the model's own denoiser with a LoRA."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 
 from pipelines.core import adapters, distilled
 
@@ -17,26 +16,19 @@ def read(
     """A copy of `unet` with the LoRA in `place`, its scheduler's configuration, the LoRA's name.
 
     `place` has one `.safetensors` file, and a `scheduler` where the student wants another than that
-    of `config`, the model's. A whole `unet` in it is read instead. Raises ValueError with one
-    sentence where the file cannot be added whole.
+    of `config`, the model's. Raises ValueError with one sentence where the file cannot be added
+    whole.
     """
-    loras: dict[str, float] = {}
     try:
-        if (place / "unet").is_dir():
-            student: Any = UNet2DConditionModel.from_pretrained(
-                place / "unet", torch_dtype=unet.dtype, use_safetensors=True, local_files_only=True
-            )
-            student.to(unet.device)
-        else:
-            file = _only(place)
-            student = _copied(unet)
-            loras = {adapters.called(file): 1.0}
-            if sentence := adapters.add_lora({"unet": student}, file):
-                raise ValueError(sentence)
+        file = _only(place)
+        student = _copied(unet)
+        if sentence := adapters.add_lora({"unet": student}, file):
+            raise ValueError(sentence)
         told = place / "scheduler" / "scheduler_config.json"
         found = json.loads(told.read_text("utf-8")) if told.exists() else dict(config)
     except (OSError, ValueError) as error:
         raise ValueError(f"{place} could not be loaded as a student: {error}") from error
+    loras = {adapters.called(file): 1.0}
     if distilled.how("", found, student.config, loras):
         found = distilled.trailing(found)
     return student, found, loras

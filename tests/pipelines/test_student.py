@@ -48,6 +48,20 @@ def test_a_few_step_model_goes_when_nobody_has_it(tmp_path: Path) -> None:
     assert gone() is None
 
 
+def test_it_is_the_model_with_the_lora_and_leaves_the_model_alone(postcard: Bundle) -> None:
+    before = {name: each.clone() for name, each in postcard.unet.state_dict().items()}
+    fresh = Bundle.load(POSTCARD)
+    student = fresh.student
+    assert student is not None
+    assert all(map(torch.equal, fresh.unet.state_dict().values(), before.values()))
+    merged = Bundle.load(
+        POSTCARD, loras={POSTCARD / "fast" / "pytorch_lora_weights.safetensors": 1}
+    )
+    added = merged.unet.state_dict()
+    assert all(torch.equal(each, added[name]) for name, each in student.unet.state_dict().items())
+    assert any(not torch.equal(each, before[name]) for name, each in added.items())
+
+
 @pytest.mark.parametrize(
     ("name", "defaults"),
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 
 from pipelines import Bundle
 from training import __main__ as program
@@ -60,10 +61,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def unet_of(model: Path) -> UNet2DConditionModel:
-    return UNet2DConditionModel.from_pretrained(model / "unet")
-
-
 def widths(unet: UNet2DConditionModel) -> tuple[int, ...]:
     return tuple(unet.config["block_out_channels"])
 
@@ -84,14 +81,39 @@ def test_every_stage_from_nothing_and_a_student_again_on_another_machine(
     whole = Bundle.load(model)
     assert whole.student is not None and whole.ranker is not None
     assert critic.Critic.load(eye)
-    taught, first = unet_of(model), unet_of(model / "fast")
-    assert widths(first) == widths(taught) == NETWORKS.widths
-    changed = zip(taught.parameters(), first.parameters(), strict=True)
+    assert widths(whole.unet) == NETWORKS.widths
+    changed = zip(whole.unet.parameters(), whole.student.unet.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in changed), "the student has learnt nothing"
 
     kept = {path: path.read_bytes() for path in state.glob("*.pt")}
     assert len(kept) == len(program.STAGES)  # the denoiser has two, the album none
     train("--preset", "gpu", "--stages", "student")
     assert {path: path.read_bytes() for path in state.glob("*.pt")} == kept
-    assert (state / "gpu" / "student.pt").exists()
-    assert widths(unet_of(model / "fast")) == NETWORKS.widths
+    assert (state / "gpu" / "student-lora.pt").exists()
+    again = Bundle.load(model).student
+    assert again is not None and widths(again.unet) == NETWORKS.widths
+
+
+@pytest.mark.usefixtures("tiny")
+def test_weights_are_exported_as_they_are_in_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model, file = tmp_path / "model", tmp_path / "weights.safetensors"
+    pupil = denoiser.Pupil(denoiser.build(NETWORKS.widths))
+    modules = {
+        "unet.": pupil.denoiser.unet, "te.": pupil.denoiser.text_encoder, "head.": pupil.head
+    }  # fmt: skip
+    tensors = {
+        prefix + name: tensor.half()
+        for prefix, module in modules.items()
+        for name, tensor in module.state_dict().items()
+    }
+    save_file(tensors, file)
+    where = ("--state", str(tmp_path / "state"), "--out", str(model), "--weights", str(file))
+    asked = ("--stages", "denoiser", "--denoiser-minutes", "0")
+    monkeypatch.setattr("sys.argv", ["training", *where, *asked])
+    program.main()
+    found = UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float16)
+    for name, tensor in found.state_dict().items():
+        assert torch.equal(tensor, tensors[f"unet.{name}"])
+    assert not list((tmp_path / "state").rglob("latents*")), "nothing is learnt from"
