@@ -70,7 +70,7 @@
       } }, this.onTop, this.addOns, this.apply);
       this.says = el("p", { role: "status", "aria-live": "polite" });
       this.bar = el("progress", { max: 1, "aria-label": "How much has arrived" });
-      this.cancel = el("button", { type: "button", class: "pt-button", onclick: () => this.trigger("halt") }, "Cancel");
+      this.cancel = el("button", { type: "button", class: "pt-button", onclick: () => this.halt() }, "Cancel");
       this.progress = el("div", { class: "pt-progress", hidden: true }, this.says, this.cancel, this.bar);
       this.reading = el("p", { class: "pt-reading", hidden: true }, "Reading what else lies there …");
       this.close = el("button", { type: "button", class: "pt-button", onclick: () => this.dialog.close() }, "Close");
@@ -87,28 +87,40 @@
 
     pick(wanted, name = wanted) {
       if (this.busy) return;
+      this.begun = true;
       this.show({ phase: "loading", text: name });
       this.trigger("pick", { wanted });
     }
 
     lay() {
       if (this.apply.disabled) return;
+      this.begun = true;
       this.show({ phase: "loading", text: this.serving });
       this.trigger("lay", { weights: Object.fromEntries(this.given) });
     }
 
+    halt() {
+      this.begun = false;
+      this.trigger("halt");
+    }
+
+    /** What the studio says. A look from before a click may end after it, and knows nothing of it. */
     take({ progress, shelf, addOns, whole }) {
       if (!progress) return;
       this.shelve(shelf, addOns);
       this.reading.hidden = whole;
       const was = this.busy;
-      this.show(progress);
+      const unaware = this.begun && progress.phase === "idle";
+      this.begun &&= unaware || BUSY.includes(progress.phase);
+      this.show(unaware ? this.shown : progress);
       if (progress.phase !== "chosen" || !was) return;
       if (this.dialog.open) location.reload();
       else page.changed();
     }
 
-    show({ phase, text, done, total }) {
+    show(progress) {
+      const { phase, text, done, total } = progress;
+      this.shown = progress;
       this.busy = BUSY.includes(phase);
       const arriving = phase === "downloading";
       const fetched = total ? `: ${bytes(done)} of ${bytes(total)}` : " …";

@@ -57,14 +57,18 @@ class Choice:
         self._stale = False  # whether to read once more
 
     async def look(self) -> AsyncGenerator[tuple[Progress, Offer]]:
-        """How far a choice is and what is installed, until nothing is under way and all is read."""
+        """How far a choice is and what is installed, until nothing is under way and all is read.
+
+        A choice that had been made before is no news.
+        """
+        former = self._progress if self._progress.phase == "chosen" else None
         self._read_anew()
         until = time.monotonic() + SOON
         while not self._offer.whole and time.monotonic() < until:
             await asyncio.sleep(PEEK / 10)
         told = None
         while True:
-            progress = self._progress
+            progress = Progress() if self._progress is former else self._progress
             if told and told[0] != progress and progress.phase in ("failed", "chosen"):
                 self._read_anew()
             busy = self._busy or not self._offer.whole

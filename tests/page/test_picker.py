@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import huggingface_hub.constants
@@ -15,6 +16,7 @@ from studio import chosen
 from studio.chosen import NOTHING, OnTop
 from studio.hub import Hub
 from studio.settings import POSTCARD, Settings
+from studio.shelf import Shelf
 from tests.addons import lora, lora_of_width, word
 from tests.page.conftest import Open, serving
 from tests.page.painter import Painter
@@ -262,6 +264,39 @@ def test_what_is_ticked_goes_on_top_and_comes_off(
     becomes(painter, "Postcard ·", apply.click)
     assert chosen.read(studio.data) == (str(POSTCARD), NOTHING)
     assert painter.room.get_by_role("button", name="Taught").count() == 0
+
+
+def test_a_look_that_ends_after_the_click_does_not_bring_the_page_back(
+    painter: Painter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is still being read when a model is chosen, and the click is slow to arrive."""
+    read = Shelf.read
+    listed = Event()
+    clicks: list[Any] = []
+
+    def slowly(shelf: Shelf, *given: Any) -> Iterator[Any]:
+        yield from read(shelf, *given)
+        assert listed.wait(60)
+
+    becomes(painter, "Landscapes", look(painter).get_by_role("button", name="Use Landscapes").click)
+    monkeypatch.setattr(Shelf, "read", slowly)
+    dialog = look(painter)
+    reading = dialog.get_by_text("Reading what else lies there")
+    reading.wait_for()
+    painter.page.evaluate("window.former = true")
+    painter.page.route("**/queue/join*", lambda route: clicks.append(route))
+    use = dialog.get_by_role("button", name="Use Postcard")
+    use.click()
+    listed.set()
+    reading.wait_for(state="hidden")
+    painter.page.wait_for_timeout(500)  # for a reload that would be too early
+    assert painter.page.evaluate("window.former")
+    assert dialog.get_by_role("status").inner_text().startswith("Loading Postcard")
+    assert use.is_disabled()
+    for click in clicks:  # and any other that was held with it
+        click.continue_()
+    painter.page.unroute("**/queue/join*")
+    becomes(painter, "Postcard", lambda: None)
 
 
 def test_what_fails_on_top_leaves_the_ticks(painter: Painter, studio: Studio) -> None:

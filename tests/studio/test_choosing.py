@@ -119,6 +119,18 @@ def test_a_path_is_loaded_and_served(house: House) -> None:
     assert serving(house) == ["land"]
 
 
+def test_a_choice_that_was_made_before_is_no_news(house: House) -> None:
+    """Else a page that has asked for the next one would take it for that, and come back early."""
+
+    async def phases() -> tuple[list[str], list[str]]:
+        house.choice.choose(str(house.land))
+        seen = [progress.phase async for progress, _ in house.choice.look()]
+        return seen, [progress.phase async for progress, _ in house.choice.look()]
+
+    first, second = asyncio.run(phases())
+    assert first[-1] == "chosen" and {*second} == {"idle"}
+
+
 @pytest.mark.parametrize(
     "wanted", ["", "land", "/no/where", "a/b/c", "../x", "~nobody/x", "\0", "/x" * 999]
 )
