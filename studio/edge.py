@@ -9,6 +9,7 @@ works for the visitor it belongs to (see `ledger`). Pure ASGI, so that streams s
 import asyncio
 import json
 import logging
+import os
 import re
 import socket
 from collections.abc import Generator, Iterable, Mapping
@@ -37,6 +38,7 @@ EVENTS: Final = Bounds(each=48, newcomers=150, total=180)  # watchers of edits a
 
 FILES: Final = frozenset({"/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
 FOLDERS: Final = ("/assets/", "/static/", "/svelte/")
+LONGEST: Final = 200  # bytes of a path in these; a file system fails at 255 a name
 READS: Final = frozenset(
     {"queue/data", "upload_progress", "theme.css", "startup-events", "info", "app_id", "heartbeat"}
 )
@@ -158,7 +160,8 @@ class Edge:
         if asked.route in WRITES or (asked.path in ("/login", "/logout") and not asked.reads):
             return asked.method == "POST"
         known = asked.route in PAGES | FILES | READS or asked.route == "file="
-        return asked.reads and (known or asked.route.startswith(FOLDERS))
+        served = asked.route.startswith(FOLDERS) and len(os.fsencode(asked.path)) <= LONGEST
+        return asked.reads and (known or served)
 
     async def _body(self, asked: Asked, receive: Receive) -> tuple[Any, Receive]:
         """The JSON of a write, and a `receive` that delivers it once more."""

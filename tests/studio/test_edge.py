@@ -140,7 +140,11 @@ def test_a_link_on_another_site_opens_the_page_as_the_visitor_one_is(live: Live)
         "/openapi.json",
         "/pwa_icon",
         "/x",
+        "/assets/" + 300 * "x",
+        "/static/" + 1500 * "x/",
+        "/svelte/" + 90 * "山",
     ],
+    ids=lambda path: path[:40],
 )
 def test_what_the_page_does_not_need_is_closed(page: httpx.Client, path: str) -> None:
     for answer in (page.get(path), page.post(path, json={})):
