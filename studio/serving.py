@@ -18,7 +18,7 @@ from pathlib import Path
 from studio import chosen, disk
 from studio.settings import Settings, check_model
 
-CONNECTIONS = 900  # at once; a process may often have 1,024 files open, and needs some itself
+CONNECTIONS = 900  # at once, of which studio/connections.py lets no more than 800 be
 CACHE_AGE = 24 * 3600.0  # seconds
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -62,8 +62,9 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
     from studio import inputs
     from studio.app import create
-    from studio.connections import Connection
+    from studio.connections import BACKLOG, Connection, ask_for_files
 
+    ask_for_files()
     app = create(settings)
     inputs.restrict_pillow()
     print(f"Pentimento is at {settings.url} (Ctrl+C ends it)", flush=True)
@@ -76,6 +77,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         server_header=False,
         proxy_headers=False,
         http=Connection,
+        backlog=BACKLOG,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=2,  # streams would stay open for ever
     )

@@ -101,3 +101,36 @@ def test_one_visitor_cannot_hold_all_connections(live: Live) -> None:
         while mallory.get("/robots.txt").status_code == 429:
             assert time.monotonic() < until, "what was held is given back"
             time.sleep(0.1)
+
+
+def test_one_too_many_takes_the_place_of_the_one_that_waits_longest(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of one that is in use, and whoever asks is answered meanwhile."""
+    monkeypatch.setattr(connections, "most", lambda: 10)
+    url = httpx.URL(live.url)
+    with live.browser(origin=live.url) as client:
+        greet(client)
+        with client.stream("GET", "/gradio_api/heartbeat/abc") as beat:
+            lines = beat.iter_lines()
+            next(lines)
+            idle: list[socket.socket] = []
+            for _ in range(40):
+                idle.append(socket.create_connection((url.host, url.port or 80), 10))
+                time.sleep(0.01)
+            assert httpx.get(f"{live.url}/robots.txt", timeout=2).status_code in (200, 404)
+            ended = [_ended(each) for each in idle]
+            assert 30 <= sum(ended) <= 33 and ended == sorted(ended, reverse=True)
+            assert not beat.is_closed
+        for each in idle:
+            each.close()
+
+
+def _ended(connection: socket.socket) -> bool:
+    connection.settimeout(0.1)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
