@@ -155,8 +155,12 @@ class Painter:
         )
 
     def picture(self, image: str = ".pt-now") -> Image.Image:
-        """What an <img> of the stage shows, as the server sends it."""
-        address = self.stage.locator(image).evaluate("node => node.src")
+        """The result that an <img> of the stage shows; until it has come, it shows a frame."""
+        saved = self.page.wait_for_function(
+            "node => !node.src.startsWith('data:') && node.src",
+            arg=self.stage.locator(image).element_handle(),
+        )
+        address = saved.json_value()
         response = self.page.request.get(address)
         assert response.ok, response.status
         return Image.open(io.BytesIO(response.body())).convert("RGB")
