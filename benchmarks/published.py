@@ -19,7 +19,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from pipelines import Bundle
-from pipelines.core.conditioning import Conditioning
+from pipelines.networks.conditioning import Conditioning
 
 STORED = 32 * 32  # the largest maps that are kept, in places
 

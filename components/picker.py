@@ -21,7 +21,7 @@ _EVENTS = ("look", "pick", "lay", "halt")
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class InstalledModel:
     """Something that lies where models lie."""
 
     name: str
@@ -61,7 +61,7 @@ class Progress:
 class Offer:
     """What there is to choose from, as far as it has been read."""
 
-    shelf: Sequence[Shelved] = ()
+    installed: Sequence[InstalledModel] = ()
     add_ons: Sequence[AddOn] = ()
     whole: bool = False  # whether all has been read
 
@@ -119,7 +119,7 @@ class Picker:
 def _value(progress: Progress, offer: Offer) -> dict[str, Any]:
     return {
         "progress": asdict(progress),
-        "shelf": [asdict(each) for each in offer.shelf],
+        "shelf": [asdict(each) for each in offer.installed],
         "addOns": [asdict(each) for each in offer.add_ons],
         "whole": offer.whole,
     }

@@ -13,15 +13,15 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from pipelines.core.openmp import shorten_spin
+from pipelines.networks.openmp import shorten_spin
 
 if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
-    from pipelines.core.bundle import Bundle
-    from pipelines.core.local_blend import LocalBlend
-    from pipelines.core.prompt_edit import PromptEdit
     from pipelines.core.sampling import drain
+    from pipelines.networks.bundle import Bundle
     from pipelines.prompt_to_prompt import PromptToPrompt, prompt_to_prompt
+    from pipelines.prompt_to_prompt.local_blend import LocalBlend
+    from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
     from pipelines.request import Edit, Request
     from pipelines.sdedit import SDEdit, sdedit
 
@@ -42,10 +42,10 @@ __all__ = [
 
 _HOMES = {
     "Blended": "pipelines.blended",
-    "Bundle": "pipelines.core.bundle",
+    "Bundle": "pipelines.networks.bundle",
     "Edit": "pipelines.request",
-    "LocalBlend": "pipelines.core.local_blend",
-    "PromptEdit": "pipelines.core.prompt_edit",
+    "LocalBlend": "pipelines.prompt_to_prompt.local_blend",
+    "PromptEdit": "pipelines.prompt_to_prompt.prompt_edit",
     "PromptToPrompt": "pipelines.prompt_to_prompt",
     "Request": "pipelines.request",
     "SDEdit": "pipelines.sdedit",

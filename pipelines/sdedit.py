@@ -24,10 +24,10 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.core import masks, noise, preview, sizes, solvers
-from pipelines.core.bundle import Bundle
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
+from pipelines.networks.bundle import Bundle
 from pipelines.request import Edit, Picture, Pictures, Range, Request, check_mask
 from pipelines.words.prompt import Prompt, unknown_words
 

@@ -22,26 +22,28 @@ from components.canvas import MAX_BYTES
 from components.page import page
 from components.picker import Choosing
 from components.theme import CSS, HEAD, THEME
-from studio import chosen, disk, secret
+from studio import disk
+from studio.access import secret
+from studio.access.guard import VISITOR, Guard
+from studio.access.login import routes
+from studio.access.ownership import Ownership
+from studio.access.tickets import Ended
+from studio.access.uploads import Uploads
+from studio.access.visitors import Visitors
 from studio.catalog import Entry, entries
-from studio.choosing import Choice
-from studio.chosen import NOTHING
 from studio.desk import Desk
-from studio.edge import VISITOR, Edge
 from studio.endpoint import endpoint
-from studio.engine import Engine
-from studio.history import History
-from studio.hub import Hub
-from studio.jobs import Jobs, Limits
-from studio.ledger import Ledger
-from studio.login import routes
-from studio.models import Models
+from studio.models import chosen
+from studio.models.choosing import Choice
+from studio.models.chosen import NOTHING
+from studio.models.hub import Hub
+from studio.models.installed import Installed
+from studio.models.loaded import Models
 from studio.pages import Pages
+from studio.runs.engine import Engine
+from studio.runs.history import History
+from studio.runs.jobs import Jobs, Limits
 from studio.settings import POSTCARD, Settings
-from studio.shelf import Shelf
-from studio.tickets import Ended
-from studio.uploads import Uploads
-from studio.visitors import Visitors
 
 TITLE: Final = "Pentimento"
 EXPLANATION: Final = "Paint a few strokes, say what they are, and watch them become a picture."
@@ -54,11 +56,11 @@ def create(
     models: Models | None = None,
     methods: Sequence[Entry] | None = None,
     hub: Hub | None = None,
-) -> Edge:
+) -> Guard:
     """The studio as an ASGI application. ValueError with a sentence where it cannot be."""
-    shelf = Shelf(POSTCARD, settings.models)
+    installed = Installed(POSTCARD, settings.models)
     models = models or Models(
-        _found(settings.model, shelf),
+        _found(settings.model, installed),
         settings.device,
         settings.dtype,
         on_top=settings.on_top,
@@ -89,7 +91,7 @@ def create(
         share=visitors.share,
     )
     hub = hub or Hub(settings.models, half=models.dtype != torch.float32)
-    choice = Choice(models, shelf, hub, changed)
+    choice = Choice(models, installed, hub, changed)
     choosing = Choosing(
         choose=choice.choose,
         lay=choice.lay,
@@ -154,9 +156,9 @@ def create(
         blocks.has_launched = True
 
     pages = Pages(parent, models.facts, mount)
-    ledger = Ledger([Path(get_upload_folder()), history.edits, spare], share=visitors.share)
+    ownership = Ownership([Path(get_upload_folder()), history.edits, spare], share=visitors.share)
     uploads = Uploads(Path(get_upload_folder()), visitors.share, jobs.busy)
-    return Edge(pages, settings, visitors, ledger, uploads)
+    return Guard(pages, settings, visitors, ownership, uploads)
 
 
 def _page(
@@ -208,11 +210,11 @@ def prepare(models: Models, settings: Settings, choice: Choice, pages: Pages) ->
         pages.turn_soon()
 
 
-def _found(model: str, shelf: Shelf) -> str:
+def _found(model: str, installed: Installed) -> str:
     """Where a model named by its hub id lies, if it does already: then its folder can be read."""
     if Path(model).expanduser().exists():
         return model
-    return str(shelf.find(model) or model)
+    return str(installed.find(model) or model)
 
 
 async def _sweep(history: History) -> None:

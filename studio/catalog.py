@@ -11,7 +11,6 @@ from components.tabs.compare import compare
 from components.tabs.paint import paint
 from components.tabs.replace import replace
 from pipelines.blended import Blended, blended
-from pipelines.core.local_blend import LocalBlend
 from pipelines.prompt_to_prompt import (
     MAX_EDITS,
     PromptEdit,
@@ -19,13 +18,14 @@ from pipelines.prompt_to_prompt import (
     Sources,
     prompt_to_prompt,
 )
+from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from pipelines.request import Picture, Request
 from pipelines.sdedit import SDEdit, halved, sdedit, strokes
-from studio import opening
-from studio.comparisons import gathered
 from studio.desk import Desk, Gather, whole
 from studio.endpoint import Spoken
-from studio.engine import Method
+from studio.inputs import opening
+from studio.inputs.comparisons import gathered
+from studio.runs.engine import Method
 
 PAINT = Spoken("Refine strokes or a photo into what the words say (SDEdit).")
 REPLACE = Spoken("Replace a region by what the words say (Blended Latent Diffusion).")

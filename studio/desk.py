@@ -18,13 +18,14 @@ from components.canvas import Line, Region, Sketch
 from components.events import Event, Finished
 from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Request, hints
-from studio import inputs, outlines, recipes, sketches
-from studio.engine import Engine, Method, Order
-from studio.history import History, Saved
-from studio.jobs import Jobs
-from studio.models import Models
-from studio.picture_files import Layers
-from studio.sketches import Guide
+from studio.inputs import outlines, sketches, validation
+from studio.inputs.picture_files import Layers
+from studio.inputs.sketches import Guide
+from studio.models.loaded import Models
+from studio.runs import recipes
+from studio.runs.engine import Engine, Method, Order
+from studio.runs.history import History, Saved
+from studio.runs.jobs import Jobs
 
 # What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
 Gather = Callable[[Guide, Mapping[str, Any]], Mapping[str, Any]]
@@ -137,7 +138,7 @@ class Desk:
         """A sentence about words that the model cannot hear, or "" (also while it still loads)."""
         bundle = self._models.loaded
         try:
-            clean = inputs.words(text, "Words")
+            clean = validation.words(text, "Words")
             unknown = bundle.read(clean).unknown if bundle is not None and clean else ()
         except ValueError as refusal:
             return str(refusal)
@@ -173,9 +174,9 @@ class Desk:
         return outlines.lines(mask, grow, feather, region.scale)
 
     def _request(self, guide: Guide, values: Mapping[str, Any]) -> Request:
-        safe = inputs.fields(self._request_type, values)
+        safe = validation.fields(self._request_type, values)
         if safe.get("seed") is None:
-            safe["seed"] = secrets.randbelow(inputs.MAX_SEED + 1)
+            safe["seed"] = secrets.randbelow(validation.MAX_SEED + 1)
         if values.get("sweep") is True:
             safe |= {"strengths": SWEEP, "num_images": 1}
         safe |= self._gather(guide, values)

@@ -29,9 +29,9 @@ from gradio.utils import get_upload_folder
 from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.form import defaults_of
 from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
-from studio import sketches
 from studio.desk import Desk
-from studio.picture_files import Layers
+from studio.inputs import sketches
+from studio.inputs.picture_files import Layers
 
 Told = dict[str, Any]
 Argument = Hint | tuple[Any, str]  # how its values are described, or its type and what it is

@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from gradio.routes import App
 
 from components.actions import ModelFacts
-from studio import calls
-from studio.asgi import Message, Receive, Scope, Send
-from studio.sessions import Sessions
+from studio.access import calls
+from studio.access.asgi import Message, Receive, Scope, Send
+from studio.access.sessions import Sessions
 
 MARK: Final = b"x-pentimento-page"  # the header in which a page says which one it is
 CHANGED: Final = "The studio serves another model now. Reload the page."

@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from studio import chosen, disk
+from studio import disk
+from studio.models import chosen
 from studio.settings import Settings, check_model
 
-CONNECTIONS = 900  # at once, of which studio/connections.py lets no more than 800 be
+CONNECTIONS = 900  # at once, of which studio/access/connections.py lets no more than 800 be
 CACHE_AGE = 24 * 3600.0  # seconds
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -60,13 +61,13 @@ def serve(settings: Settings) -> int:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     import uvicorn
 
-    from studio import inputs
+    from studio.access.connections import BACKLOG, Connection, ask_for_files
     from studio.app import create
-    from studio.connections import BACKLOG, Connection, ask_for_files
+    from studio.inputs import validation
 
     ask_for_files()
     app = create(settings)
-    inputs.restrict_pillow()
+    validation.restrict_pillow()
     print(f"Pentimento is at {settings.url} (Ctrl+C ends it)", flush=True)
     if settings.browser and _has_display():
         threading.Thread(target=webbrowser.open, args=(settings.url,), daemon=True).start()

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from pipelines.request import Range
-from studio.chosen import NOTHING, OnTop
+from studio.models.chosen import NOTHING, OnTop
 
 PORT = Range(1, 65535, 1, "The port")
 DEVICES = "auto, cpu, cuda, cuda:1, mps, …"

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from pipelines.core.single_file import CONFIGS
+from pipelines.networks.single_file import CONFIGS
 
 Weights = dict[str, Tensor]
 

@@ -61,6 +61,11 @@ def module(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def _modules(root: Path, files: tuple[Path, ...]) -> frozenset[str]:
+    return frozenset(module(file) for file in files if file.suffix == ".py")
+
+
 def parsed(root: Path, file: Path) -> ast.Module:
     return ast.parse((root / file).read_text(encoding="utf-8"), filename=str(file))
 
@@ -70,7 +75,7 @@ def imports(root: Path, file: Path) -> set[str]:
 
     `from a import b` counts as `a.b` where that is a module of this tree, else as `a`.
     """
-    modules = {module(each) for each in sources(root)}
+    modules = _modules(root, files(root))
     here = module(file) if file.name == "__init__.py" else module(file).rpartition(".")[0]
     found: set[str] = set()
     for node in ast.walk(parsed(root, file)):
@@ -101,37 +106,66 @@ def within(name: str, *parents: str) -> bool:
 TENSORS = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors")
 PAGE = ("gradio", "gradio_client", "fastapi", "starlette", "uvicorn")
 
-OURS = {  # room → what of this tree it may import
+ROOTS = ("pipelines.pictures", "pipelines.request")  # what core, networks and words stand on
+BELOW = ("pipelines.core", "pipelines.networks", "pipelines.words", *ROOTS)
+
+OURS: dict[str, tuple[str, ...]] = {  # room → what of this tree it may import, the longest wins
+    "app.py": ("studio",),
     "benchmarks": ("benchmarks", "training", "pipelines", "studio", "components"),
-    "components": ("components", "pipelines.pictures", "pipelines.request"),
-    "pipelines": ("pipelines.core", "pipelines.pictures", "pipelines.request", "pipelines.words"),
+    "components": ("components", *ROOTS),
+    "pipelines": BELOW,
+    "pipelines/__init__.py": ("pipelines",),
+    "pipelines/blended": ("pipelines.blended", *BELOW),
+    "pipelines/networks": ("pipelines.networks", "pipelines.words", *ROOTS),
+    "pipelines/pictures": ("pipelines.pictures",),
+    "pipelines/prompt_to_prompt": ("pipelines.prompt_to_prompt", *BELOW),
+    "pipelines/request.py": ("pipelines.pictures",),
+    "pipelines/words": ("pipelines.words", "pipelines.request"),
     "studio": ("studio", "components", "pipelines"),
+    "studio/access": (
+        "studio.access", "studio.disk", "studio.settings", "studio.shares", "components",
+    ),
+    "studio/disk.py": (),
+    "studio/inputs": ("studio.inputs", "components", "pipelines"),
+    "studio/models": ("studio.models", "studio.disk", "components", "pipelines"),
+    "studio/runs": (
+        "studio.runs", "studio.models", "studio.inputs", "studio.disk", "studio.shares",
+        "components", "pipelines",
+    ),
+    "studio/settings.py": ("studio.models", "pipelines.request"),
+    "studio/shares.py": (),
     "tests": tuple(ROOMS),
     "training": ("training", "pipelines"),
+}  # fmt: skip
+REFUSED: dict[str, tuple[str, ...]] = {  # room → what of others it may not import
+    "components": TENSORS,
+    "pipelines": PAGE,
+    "pipelines/__init__.py": (*TENSORS, *PAGE),
+    "pipelines/pictures": (*TENSORS, *PAGE),
+    "pipelines/request.py": (*TENSORS, *PAGE),
 }
-OURS_OF: dict[str, tuple[str, ...]] = {  # the files that differ from their room
-    "app.py": ("studio",),
-    "pipelines/__init__.py": ("pipelines",),
-    "pipelines/pictures.py": ("pipelines.core",),
-    "pipelines/request.py": ("pipelines.pictures",),
-}
-REFUSED = {"components": TENSORS, "pipelines": PAGE}  # room → what of others it may not import
-REFUSED_OF = dict.fromkeys(list(OURS_OF), (*TENSORS, *PAGE))
+
+
+def of_room(file: Path, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What the table says about the file, or else about the nearest folder that it names."""
+    for place in (file, *file.parents):
+        if place.as_posix() in table:
+            return table[place.as_posix()]
+    return ()
 
 
 def may_import(file: Path, name: str) -> bool:
     """Whether the design's arrows allow `file` to import the module `name`."""
-    room, path = file.parts[0], file.as_posix()
     if name.partition(".")[0] in ROOMS:
-        return within(name, *OURS_OF.get(path, OURS.get(room, ())))
-    if path == "app.py":
+        return within(name, *of_room(file, OURS))
+    if file == Path("app.py"):
         return name.partition(".")[0] in sys.stdlib_module_names
-    return not within(name, *REFUSED_OF.get(path, REFUSED.get(room, ())))
+    return not within(name, *of_room(file, REFUSED))
 
 
 def method(name: str) -> bool:
-    """Whether a module is an editing method: a file in `pipelines`, but not its pure data."""
-    return re.fullmatch(r"pipelines\.(?!core$|pictures$|request$|words$)\w+", name) is not None
+    """Whether a module is an editing method: in `pipelines`, and nothing that methods stand on."""
+    return within(name, "pipelines") and not within(name, *BELOW) and name != "pipelines"
 
 
 def wrong_arrows(root: Path) -> Iterator[str]:
@@ -145,6 +179,28 @@ def wrong_arrows(root: Path) -> Iterator[str]:
             methods = sorted(name for name in named if method(name))
             if tabs and methods:
                 yield f"{file}: {methods[0]} meets {tabs[0]}; that is for studio/catalog.py."
+
+
+def room(name: str) -> str:
+    """The room of a module: a folder of the second level, or a file beside such folders."""
+    return ".".join(name.split(".")[:2])
+
+
+def circles(root: Path) -> Iterator[str]:
+    """Rooms that lead to each other; `pipelines` itself names its methods and counts for none."""
+    leads: dict[str, set[str]] = {}
+    for file in sources(root, *PRODUCT):
+        here = room(module(file))
+        if here in ("pipelines", "components", "studio"):
+            continue
+        others = {room(name) for name in imports(root, file) if name.partition(".")[0] in ROOMS}
+        leads[here] = leads.get(here, set()) | others - {here}
+    while free := [here for here, others in leads.items() if not others & leads.keys()]:
+        for here in free:
+            del leads[here]
+    for here in sorted(leads):
+        back = sorted(leads[here] & leads.keys())
+        yield f"{here} stands in a circle: it imports {', '.join(back)}."
 
 
 # --- what lies where -----------------------------------------------------------------------------
@@ -221,8 +277,8 @@ def device_literals(root: Path) -> Iterator[str]:
 
 
 LAWS: tuple[Callable[[Path], Iterator[str]], ...] = (
-    wrong_arrows, unknown_top_entries, empty_names, too_big, long_app, unfinished, unsafe_calls,
-    device_literals,
+    wrong_arrows, circles, unknown_top_entries, empty_names, too_big, long_app, unfinished,
+    unsafe_calls, device_literals,
 )  # fmt: skip
 
 
@@ -250,12 +306,19 @@ BROKEN = [
     (wrong_arrows, "pipelines/core/noise.py", "from pipelines.sdedit import sdedit"),
     (wrong_arrows, "pipelines/request.py", "from pipelines.core.noise import draw"),
     (wrong_arrows, "pipelines/request.py", "import torch"),
-    (wrong_arrows, "studio/engine.py", "from tests.toys import tiny"),
-    (wrong_arrows, "studio/engine.py", "import components.tabs.paint\nimport pipelines.sdedit"),
+    (wrong_arrows, "studio/runs/engine.py", "from tests.toys import tiny"),
+    (wrong_arrows, "studio/app.py", "import components.tabs.paint\nimport pipelines.sdedit"),
+    (wrong_arrows, "studio/runs/engine.py", "from studio.access.ownership import Ownership"),
+    (wrong_arrows, "studio/models/hub.py", "from studio.runs import history"),
+    (wrong_arrows, "studio/disk.py", "from studio.models import chosen"),
+    (wrong_arrows, "pipelines/networks/folder.py", "from pipelines.core import noise"),
+    (wrong_arrows, "pipelines/words/prompt.py", "from pipelines.networks import bundle"),
+    (wrong_arrows, "pipelines/core/crop.py", "from pipelines.blended import tuning"),
+    (wrong_arrows, "pipelines/blended/tuning.py", "from pipelines.prompt_to_prompt import maps"),
     (wrong_arrows, "components/stage.py", "from training.palette import swatches"),
     (wrong_arrows, "pipelines/sdedit.py", "from training.critic import Critic"),
-    (wrong_arrows, "studio/engine.py", "import training"),
-    (wrong_arrows, "training/train.py", "from studio.models import Models"),
+    (wrong_arrows, "studio/runs/engine.py", "import training"),
+    (wrong_arrows, "training/train.py", "from studio.models.loaded import Models"),
     (unknown_top_entries, "scratch.py", ""),
     (unknown_top_entries, "notes/plan.md", ""),
     (empty_names, "studio/utils.py", ""),
@@ -266,11 +329,11 @@ BROKEN = [
     (long_app, "app.py", "pass\n" * (MAX_APP + 1)),
     (unfinished, "studio/app.py", f"# {'TO'}DO: later"),
     (unfinished, "README.md", f"{'FIX'}ME"),
-    (unsafe_calls, "studio/models.py", "import pickle"),
-    (unsafe_calls, "studio/models.py", "import torch\ntorch.load('x')"),
-    (unsafe_calls, "studio/models.py", "AutoModel.from_pretrained('x', trust_remote_code=True)"),
+    (unsafe_calls, "studio/models/loaded.py", "import pickle"),
+    (unsafe_calls, "studio/models/loaded.py", "import torch\ntorch.load('x')"),
+    (unsafe_calls, "studio/models/loaded.py", "AutoModel.f('x', trust_remote_code=True)"),
     (unsafe_calls, "app.py", "demo.launch(share=True)"),
-    (device_literals, "pipelines/core/bundle.py", "device = 'cuda:0'"),
+    (device_literals, "pipelines/networks/bundle.py", "device = 'cuda:0'"),
 ]  # fmt: skip
 
 
@@ -287,6 +350,23 @@ def test_a_broken_tree_is_seen(
     (tmp_path / path).write_text(text, encoding="utf-8")
     files.cache_clear()
     assert len(list(law(tmp_path))) == 1
+    files.cache_clear()
+
+
+def test_rooms_that_lead_to_each_other_are_seen(tmp_path: Path) -> None:
+    for path, text in (
+        ("studio/runs/jobs.py", "import studio.models.loaded"),
+        ("studio/models/loaded.py", "from studio.inputs import sketches"),
+        ("studio/inputs/sketches.py", "from studio import runs"),
+        ("studio/app.py", "import studio.runs.jobs"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "studio/runs/__init__.py").touch()
+    files.cache_clear()
+    assert len(list(circles(tmp_path))) == 4  # the three, and the one that leads into them
+    (tmp_path / "studio/inputs/sketches.py").write_text("")
+    assert list(circles(tmp_path)) == []
     files.cache_clear()
 
 

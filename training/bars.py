@@ -22,9 +22,9 @@ from PIL import Image
 from pipelines import Bundle
 from pipelines.core import noise, solvers
 from pipelines.core.attention import Watch, watched
-from pipelines.core.conditioning import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Predict, drain, walk
+from pipelines.networks.conditioning import Conditioning
 from pipelines.request import Range
 from pipelines.words.prompt import columns
 from training import album, autoencoder, critic, photographs, ranker

@@ -34,7 +34,7 @@ from benchmarks.quality.lab import Lab
 from benchmarks.quality.report import Report, as_json, markdown
 from pipelines import Bundle
 from pipelines.request import Range, Request, hints
-from studio.models import DTYPES, pick_device, pick_dtype
+from studio.models.loaded import DTYPES, pick_device, pick_dtype
 from training.critic import Critic
 
 JOBS: dict[str, Callable[[int], Job[Any]]] = {

@@ -27,7 +27,7 @@ from benchmarks.speed.report import Report, Table, as_json, markdown
 from pipelines.core import solvers
 from pipelines.request import Range, hints
 from pipelines.sdedit import SDEdit
-from studio.models import DTYPES, pick_device, pick_dtype
+from studio.models.loaded import DTYPES, pick_device, pick_dtype
 
 JOBS: dict[str, Callable[[Bench], list[Table]]] = {
     "painting": painting.measure,

@@ -15,10 +15,10 @@ from benchmarks import networks
 from benchmarks.speed.rounds import Seconds, Side, interleaved
 from components.events import Event, Finished
 from pipelines import Bundle, Request
-from studio.engine import Engine, Method, Order
-from studio.history import History
-from studio.models import Models
-from studio.picture_files import Layers
+from studio.inputs.picture_files import Layers
+from studio.models.loaded import Models
+from studio.runs.engine import Engine, Method, Order
+from studio.runs.history import History
 
 PROMPT = "a red house on a meadow near snowy mountains at sunset"
 

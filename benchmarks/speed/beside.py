@@ -21,7 +21,7 @@ from benchmarks.speed.bench import PROMPT, Bench, Settings, asked_steps, strokes
 from benchmarks.speed.report import Figure, Table
 from benchmarks.speed.rounds import Seconds, Side, Spread
 from pipelines import SDEdit, drain, sdedit
-from pipelines.core import affinity, openmp
+from pipelines.networks import affinity, openmp
 
 ALONE, OURS = "libgomp alone", "pipelines"
 SIDES: Final[dict[str, dict[str, str]]] = {

@@ -31,9 +31,9 @@ from benchmarks.speed.rounds import (
 )
 from pipelines import LocalBlend, PromptEdit, PromptToPrompt, drain, prompt_to_prompt
 from pipelines.core import noise, solvers
-from pipelines.core.bundle import Conditioning
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import walk
+from pipelines.networks.bundle import Conditioning
 from pipelines.prompt_to_prompt import INVERSIONS, Sources
 
 SOURCE = "a red house on a meadow by day"

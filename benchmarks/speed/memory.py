@@ -10,7 +10,7 @@ from benchmarks.speed.report import Figure, Table
 from benchmarks.speed.rounds import Side
 from pipelines import Blended, PromptToPrompt, Request, SDEdit, blended, drain, sdedit
 from pipelines.prompt_to_prompt import Sources, prompt_to_prompt
-from studio.engine import Method
+from studio.runs.engine import Method
 
 TINY = 64  # pixels
 CANDIDATES = 4

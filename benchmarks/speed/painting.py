@@ -5,7 +5,7 @@ the same scheduler, guidance and seed, decode to a picture.
 
     diffusers   StableDiffusionImg2ImgPipeline over the very networks of our bundle
     method      pipelines.sdedit, drained
-    studio      studio.engine: the same, with previews made on the way, and the result saved
+    studio      studio.runs.engine: the same, with previews made on the way, and the result saved
     compiled    the method again, when the denoiser's compiled form is there
 """
 
@@ -22,7 +22,7 @@ from benchmarks.speed.report import Figure, Table
 from benchmarks.speed.rounds import Picture, Spread, agreed, now, ratio
 from components.events import Stepped
 from pipelines import Bundle, SDEdit, drain, sdedit
-from pipelines.core.compiled import MAKING
+from pipelines.networks.compiled import MAKING
 
 PEER, METHOD, STUDIO, COMPILED = (
     "diffusers, image-to-image",

@@ -2,9 +2,9 @@
 
 from torch import Tensor, cat
 
-from pipelines.core.bundle import Bundle
-from pipelines.core.conditioning import Conditioning
 from pipelines.core.sampling import Moment, Predict
+from pipelines.networks.bundle import Bundle
+from pipelines.networks.conditioning import Conditioning
 
 
 def guided(

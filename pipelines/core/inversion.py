@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.optim import Adam
 
 from pipelines.core import preview, solvers
-from pipelines.core.bundle import Bundle
-from pipelines.core.conditioning import Conditioning
 from pipelines.core.difference import psnr
 from pipelines.core.guidance import guided
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
+from pipelines.networks.bundle import Bundle
+from pipelines.networks.conditioning import Conditioning
 from pipelines.words.prompt import Prompt
 
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from PIL import Image
 
-from pipelines.core.bundle import Bundle
+from pipelines.networks.bundle import Bundle
 
 T = TypeVar("T")
 

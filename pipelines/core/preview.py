@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pipelines.core import autoencoder
-from pipelines.core.bundle import Bundle
 from pipelines.core.noise import generators
+from pipelines.networks import autoencoder
+from pipelines.networks.bundle import Bundle
 
 SIDE = 192  # pixels of a drawn picture; small, so that the fit takes a moment on any autoencoder
 PICTURES = 6

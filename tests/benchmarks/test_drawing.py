@@ -12,7 +12,7 @@ from benchmarks.quality import drawing, metrics, shapes, sliced, velocity
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.telling import told_apart
 from pipelines import Bundle
-from pipelines.core.conditioning import Conditioning
+from pipelines.networks.conditioning import Conditioning
 from tests.conftest import POSTCARD
 from training.album import scene_of
 from training.critic import Critic, Eye

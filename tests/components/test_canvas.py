@@ -27,7 +27,7 @@ from PIL import Image
 
 from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, Sketch, canvas, read
 from components.traffic import AT_ONCE
-from studio.opening import read as read_file
+from studio.inputs.opening import read as read_file
 
 SKY, SUN = "#8fb8de", "#f6c945"
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)

@@ -164,7 +164,7 @@ def studio_url(
     """The studio itself, whole, on the embedded model; asks for `postcard` to skip without it."""
     from studio.app import create
     from studio.catalog import entries
-    from studio.models import Models
+    from studio.models.loaded import Models
     from studio.settings import Settings
 
     data = tmp_path_factory.mktemp("studio")

@@ -27,7 +27,7 @@ from components.theme import CSS, HEAD, THEME
 from pipelines.core.grid import Grid
 from pipelines.core.schedule import CLEAN, Level
 from pipelines.request import Choice, Range, Request
-from studio.opening import read
+from studio.inputs.opening import read
 
 SIZE = 256
 SWEEP = (0.3, 0.5, 0.7, 0.9)

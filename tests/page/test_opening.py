@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from components.canvas import Sketch
-from studio.sketches import guide, layers
+from studio.inputs.sketches import guide, layers
 from tests.page.conftest import Open
 from tests.page.painter import Painter
 from tests.page.pretend import Pretend

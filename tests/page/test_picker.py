@@ -12,11 +12,11 @@ import huggingface_hub.constants
 import pytest
 from PIL import Image
 
-from studio import chosen
-from studio.chosen import NOTHING, OnTop
-from studio.hub import Hub
+from studio.models import chosen
+from studio.models.chosen import NOTHING, OnTop
+from studio.models.hub import Hub
+from studio.models.installed import Installed
 from studio.settings import POSTCARD, Settings
-from studio.shelf import Shelf
 from tests.addons import lora, lora_of_width, word
 from tests.page.conftest import Open, serving
 from tests.page.painter import Painter
@@ -54,7 +54,7 @@ def studio(
 ) -> Iterator[Studio]:
     from pipelines import Bundle
     from studio.app import create
-    from studio.models import Models
+    from studio.models.loaded import Models
 
     def load(source: str, **given: Any) -> Bundle:
         alone = source == str(POSTCARD) and not given["loras"] and not given["embeddings"]
@@ -270,16 +270,16 @@ def test_a_look_that_ends_after_the_click_does_not_bring_the_page_back(
     painter: Painter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list is still being read when a model is chosen, and the click is slow to arrive."""
-    read = Shelf.read
+    read = Installed.read
     listed = Event()
     clicks: list[Any] = []
 
-    def slowly(shelf: Shelf, *given: Any) -> Iterator[Any]:
-        yield from read(shelf, *given)
+    def slowly(installed: Installed, *given: Any) -> Iterator[Any]:
+        yield from read(installed, *given)
         assert listed.wait(60)
 
     becomes(painter, "Landscapes", look(painter).get_by_role("button", name="Use Landscapes").click)
-    monkeypatch.setattr(Shelf, "read", slowly)
+    monkeypatch.setattr(Installed, "read", slowly)
     dialog = look(painter)
     reading = dialog.get_by_text("Reading what else lies there")
     reading.wait_for()

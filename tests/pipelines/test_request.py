@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from pipelines.core.prompt_edit import PromptEdit
+from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
 from pipelines.request import Pictures, Range, readable
 from pipelines.words import emphasis
 

@@ -33,9 +33,9 @@ class Live:
 def serving(data: Path, **named: Any) -> Generator[Live]:
     import uvicorn
 
+    from studio.access.connections import Connection
     from studio.app import create
     from studio.catalog import entries
-    from studio.connections import Connection
     from studio.settings import Settings
     from tests.studio import pretend
 

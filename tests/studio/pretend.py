@@ -13,7 +13,7 @@ from pipelines.core.sampling import Moment, Run, Step
 from pipelines.core.schedule import Level
 from pipelines.request import Edit, Request
 from pipelines.words.prompt import Prompt
-from studio.models import Models
+from studio.models.loaded import Models
 
 LEVEL = Level(1.0, 0.0)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from components.events import Event, Finished, Stepped
-from studio.jobs import Jobs, Limits
+from studio.runs.jobs import Jobs, Limits
 
 PATIENCE = 10.0  # seconds; far more than any of this takes
 DONE = Finished(edit_id="e", images=(), seeds=(), before=None, frames=())

@@ -14,11 +14,11 @@ from components.canvas import Sketch
 from components.events import Event, Failed, Finished
 from pipelines.sdedit import SDEdit
 from studio.desk import NO_ROOM, SWEEP, Desk
-from studio.engine import NO_MEMORY, Engine, Order
-from studio.history import History
-from studio.jobs import GONE, Jobs
-from studio.picture_files import Layers
-from studio.sketches import EMPTY
+from studio.inputs.picture_files import Layers
+from studio.inputs.sketches import EMPTY
+from studio.runs.engine import NO_MEMORY, Engine, Order
+from studio.runs.history import History
+from studio.runs.jobs import GONE, Jobs
 from tests.studio import full, pretend
 
 WHITE = Image.new("RGB", (32, 32), "white")

@@ -21,9 +21,9 @@ from studio import endpoint as module
 from studio.catalog import Entry, entries
 from studio.desk import Desk
 from studio.endpoint import Spoken, endpoint
-from studio.engine import Engine
-from studio.history import History
-from studio.jobs import Jobs
+from studio.runs.engine import Engine
+from studio.runs.history import History
+from studio.runs.jobs import Jobs
 from tests.picture_files import bomb
 from tests.studio import pretend
 from tests.studio.conftest import LONG, NO_TLS, Live

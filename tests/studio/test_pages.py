@@ -16,15 +16,16 @@ from gradio_client import handle_file
 from PIL import Image
 
 from components.actions import ModelFacts
-from studio import app, chosen
-from studio.choosing import Choice
+from studio import app
+from studio.models import chosen
+from studio.models.choosing import Choice
 from studio.pages import CHANGED, Pages
 from studio.settings import Settings
 from tests.studio import pretend
 from tests.studio.conftest import Live
+from tests.studio.models.test_loaded import put
 from tests.studio.requests import greet
 from tests.studio.test_endpoint import connect
-from tests.studio.test_models import put
 
 MARK = "x-pentimento-page"
 
@@ -117,8 +118,8 @@ def test_a_choice_is_kept_only_when_its_page_stands(
     fails = [True, False]
 
     class Watched(Choice):
-        def __init__(self, models: Any, shelf: Any, hub: Any, changed: Any) -> None:
-            super().__init__(models, shelf, hub, changed)
+        def __init__(self, models: Any, installed: Any, hub: Any, changed: Any) -> None:
+            super().__init__(models, installed, hub, changed)
             held.append(changed)
 
     async def turn(_pages: Pages) -> None:

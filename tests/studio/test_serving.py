@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from studio import chosen
-from studio.chosen import OnTop
+from studio.models import chosen
+from studio.models.chosen import OnTop
 from studio.serving import listen, missing_library, serve, sweep, with_last_choice
 from studio.settings import POSTCARD, Settings
 

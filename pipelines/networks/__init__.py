@@ -1,0 +1,1 @@
+"""The loaded networks, and everything that makes them out of files."""

@@ -1,0 +1,143 @@
+"""How much of the disk uploads take: of one visitor, of all newcomers, of everybody.
+
+Who has no room left loses the uploads that were not used for longest; where newcomers have none
+left together, so does the one who has most. None goes that was used within the last minute, and
+none at all while an edit of theirs is on its way, since it may need them.
+"""
+
+import errno
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from studio.access.asgi import Refused
+from studio.shares import Bounds, Share, Tally
+
+log = logging.getLogger(__name__)
+
+GB: Final = 2**30
+BYTES: Final = Bounds(each=GB // 2, newcomers=GB * 3 // 2, total=2 * GB)
+LEFT: Final = 500 * 2**20  # bytes that an upload leaves free on the disk
+LEAST: Final = 4096  # bytes that the smallest file takes
+YOUNG: Final = 60.0  # seconds
+FULL: Final = "The disk is full. Free some space, then try again."
+TOO_MUCH: Final = (
+    "Uploads may take {} MB for each visitor, and that is used up. "
+    "Wait until your edits are done, then try again."
+)
+CROWDED: Final = "The studio has no room for another upload just now. Try again soon."
+
+
+class Uploads:
+    """`busy` says whether an edit is on its way whose place is counted on a share."""
+
+    def __init__(
+        self,
+        folder: Path,
+        share: Callable[[str], Share],
+        busy: Callable[[Share], bool],
+        bounds: Bounds = BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self._share = share
+        self._busy = busy
+        self._clock = clock
+        self._held = Tally(bounds)
+        self._files: dict[Path, tuple[Share, int, float]] = {}  # whose, bytes, last use
+
+    @contextmanager
+    def reserved(self, visitor: str, length: int) -> Generator[None]:
+        """Room for an upload that is under way; Refused with a sentence where there is none."""
+        share = self._share(visitor)
+        if self._held.room(share) < length:
+            self._make_room(share, length)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise _unwritten(error) from None
+        if free < length + LEFT:
+            raise Refused(507, FULL)
+        self._held.add(share, length)
+        try:
+            yield
+        except OSError as error:
+            raise _unwritten(error) from None
+        finally:
+            self._held.add(share, -length)
+
+    def clear(self) -> None:
+        """Delete what Gradio has left of an upload, files for which it had no use."""
+        for path in self.folder.glob("tmp*"):
+            with suppress(OSError):
+                if path.is_file():
+                    path.unlink()
+
+    def stored(self, visitor: str, answer: bytes) -> None:
+        """Count the files that an upload was answered with."""
+        try:
+            paths = [Path(each) for each in json.loads(answer)]
+        except (ValueError, TypeError):
+            return
+        share = self._share(visitor)
+        for path in paths:
+            if path in self._files:  # the same content lies there once
+                self.used(path)
+                continue
+            with suppress(OSError):
+                size = max(path.stat().st_size, LEAST)
+                self._files[path] = (share, size, self._clock())
+                self._held.add(share, size)
+
+    def used(self, path: Path) -> None:
+        if path in self._files:
+            share, size, _ = self._files[path]
+            self._files[path] = (share, size, self._clock())
+
+    def _make_room(self, share: Share, length: int) -> None:
+        """Delete what may go, oldest first, until there is room for `length` bytes."""
+        for path in [each for each in self._files if not each.exists()]:
+            self._forget(path)  # it was swept
+        self._delete(share, share, length)
+        heavy = self._held.heaviest()
+        if heavy is not None and self._held.of(heavy) > self._held.of(share) + length:
+            self._delete(heavy, share, length)
+        if self._held.room(share) < length:
+            each = self._held.bounds.each
+            full = self._held.of(share) + length > each
+            raise Refused(507, TOO_MUCH.format(each // 2**20) if full else CROWDED)
+
+    def _delete(self, whose: Share, share: Share, length: int) -> None:
+        oldest = self._clock() - YOUNG
+        theirs = [
+            (used, path)
+            for path, (owner, _, used) in self._files.items()
+            if owner.name == whose.name and used < oldest
+        ]
+        for _, path in sorted(theirs):
+            if self._held.room(share) >= length or self._busy(whose):
+                return
+            with suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()  # made for this content; others may lie there
+            self._forget(path)
+
+    def _forget(self, path: Path) -> None:
+        if path in self._files:
+            share, size, _ = self._files.pop(path)
+            self._held.add(share, -size)
+
+
+def _unwritten(error: OSError) -> Refused:
+    log.warning("An upload cannot be kept (%s)", error)
+    if error.errno == errno.ENAMETOOLONG:
+        return Refused(400, "The name of that file is too long. Rename it, then try again.")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refused(507, FULL)
+    return Refused(507, "The upload could not be kept on the disk. See what the studio's log says.")

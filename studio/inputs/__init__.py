@@ -1,0 +1,1 @@
+"""Everything that comes from outside becomes a value here, or one sentence saying why not."""

@@ -1,0 +1,1 @@
+"""Jobs, and what a run leaves behind: frames, recipes, the history. Without Gradio."""
