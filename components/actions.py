@@ -1,44 +1,21 @@
-"""What a tab may ask of the studio, and what it knows about the model: all that crosses the border.
+"""What a tab may ask of the studio.
 
-The view imports neither the studio nor the methods, so both come in here as plain callables and
-plain facts. Every action raises `ValueError` with one sentence for a person; the tab shows it.
+The view imports neither the studio nor the methods, so both come in here as plain callables. Every
+action raises `ValueError` with one sentence for a person; the tab shows it.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
 
-from components.canvas import Line, Reader, Region, Sketch, Swatch
-from components.events import Event
+from components.canvas import Reader
+from components.contract.events import Event
+from components.contract.sketch import Line, Region, Sketch
 
 Towards = Literal["strokes", "realistic"]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What the page says and offers about the model that is loaded."""
-
-    name: str
-    device: str
-    size: int  # the sides it draws best, in pixels
-    on_top: Sequence[str] = ()  # what was added to it: LoRAs with their weights, taught words
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # field -> value; tab -> its own
-    vocabulary: Mapping[str, Sequence[str]] = field(default_factory=dict)  # group -> its words
-    swatches: Sequence[Swatch] = ()
-    # Of each tab: name, image (and perhaps mask, strokes: paths), and fields of the request.
-    examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    live: bool = False  # whether it can paint in a few steps, while the hand still moves
-
-    def defaults_for(self, tab: str) -> Mapping[str, Any]:
-        """What the fields hold at first in one tab: what is said for it, over what is for all."""
-        all_tabs = {
-            k: value for k, value in self.defaults.items() if not isinstance(value, Mapping)
-        }
-        own = self.defaults.get(tab)
-        return {**all_tabs, **(own if isinstance(own, Mapping) else {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,18 +34,17 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.events import BROKEN
+from components.contract.events import BROKEN
+from components.contract.sketch import LAYERS, Line, Region, Sketch, Swatch
 from components.theme import call, script
 from pipelines.pictures import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
-LAYERS: Final = ("picture", "strokes", "mask")
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
 NO_ROOM: Final = "The picture could not be kept: the disk is full. Free some space, then try again."
 ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
-Swatch = tuple[str, str]  # a name for people, a colour as "#rrggbb"
 Layer = Path | Image.Image
 # A file, and for which layer -> its pixels, upright. ValueError with a sentence if it is refused.
 Reader = Callable[[Path, str], Image.Image]
@@ -57,36 +56,6 @@ EXPORT: Final = "(...values) => window.pentimento.export(values)"
 # The same while the first value is true; while it is not, painting costs no upload.
 EXPORT_IF: Final = "(on, ...values) => window.pentimento.exportIf(on, values)"
 EXPORT_MASK: Final = "(...values) => window.pentimento.exportMask(values)"
-
-Line = Sequence[tuple[float, float]]  # a closed line, its points in the sheet's pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """What is on a canvas, as files that Gradio received; nothing has been decoded yet.
-
-    `strokes` (RGBA) and `mask` (gray, white = edit) are `width` x `height`. `picture` is the user's
-    own file, untouched, of the same aspect but perhaps larger. A blank white canvas has none.
-    """
-
-    picture: Path | None
-    strokes: Path | None
-    mask: Path | None
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """The mask alone, as far as it is on the sheet: None where nothing is masked.
-
-    `scale` is how many pixels of the sheet one pixel of the picture's own file takes, at most 1.
-    """
-
-    mask: Path | None
-    width: int
-    height: int
-    scale: float
 
 
 @dataclass(frozen=True, slots=True)

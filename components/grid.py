@@ -10,7 +10,7 @@ from typing import Any, Final
 import gradio as gr
 from PIL import Image
 
-from components.events import Finished
+from components.contract.events import Finished
 from components.served import served
 from components.stage import Stage, remarks, staged, words_of
 from components.theme import call, script

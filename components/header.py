@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from components.actions import ModelFacts
+from components.contract.facts import ModelFacts
 from components.theme import script
 
 KEYS = (

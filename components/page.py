@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import gradio as gr
 
-from components.actions import ModelFacts
+from components.contract.facts import ModelFacts
 from components.header import header
 from components.passage import passages
 from components.picker import Choosing, picker

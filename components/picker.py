@@ -6,64 +6,18 @@ A dialog behind the model's name in the header, drawn by assets/picker.js. What 
 to the studio: a page that was away, or a second one, sees it when it opens the picker.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import gradio as gr
 
+from components.contract.installed import HEAVIEST, Offer, Progress
 from components.theme import call, script
 from components.traffic import AT_ONCE, STREAMED
 
-HEAVIEST: Final = 2.0  # weight of a LoRA, to either side
 UNREADABLE: Final = "What is to be on top could not be read. Reload the page."
 _EVENTS = ("look", "pick", "lay", "halt")
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
-    """Something that lies where models lie."""
-
-    name: str
-    family: str
-    size: int  # bytes on the disk
-    place: str  # where it lies, for a person
-    source: str  # what it is chosen by: its path
-    refusal: str = ""  # one sentence, where it cannot be used
-    serving: bool = False
-    note: str = ""  # of the one that serves: one sentence about what of its files is not used
-
-
-@dataclass(frozen=True, slots=True)
-class AddOn:
-    """Something that lies there to go on top of the model that serves."""
-
-    name: str
-    words: bool  # whether it teaches a word, called as its name; else it is a LoRA
-    size: int  # bytes on the disk; 0 where it is not there any more
-    source: str  # its path
-    refusal: str = ""  # one sentence, where it does not fit
-    remark: str = ""  # one sentence, where only a part of it could be applied
-    weight: float | None = None  # with which it is on top (1 for a word); None where it is not
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the choice of another model is."""
-
-    phase: Literal["idle", "downloading", "loading", "failed", "chosen"] = "idle"
-    text: str = ""  # the model's name; for "failed" a sentence
-    done: int = 0  # bytes
-    total: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What there is to choose from, as far as it has been read."""
-
-    installed: Sequence[InstalledModel] = ()
-    add_ons: Sequence[AddOn] = ()
-    whole: bool = False  # whether all has been read
 
 
 @dataclass(frozen=True, slots=True)

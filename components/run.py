@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 
 from components.actions import Actions, visitor
-from components.events import BROKEN, Event, Failed, Finished, Stopped
+from components.contract.events import BROKEN, Event, Failed, Finished, Stopped
 from components.stage import Stage, Update, Widget
 from components.traffic import AT_ONCE, STREAMED
 

@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
 
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import cached, served
 from components.theme import call, script

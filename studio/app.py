@@ -17,11 +17,11 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.utils import get_upload_folder
 
-from components.actions import ModelFacts
-from components.canvas import MAX_BYTES
+from components.contract.facts import ModelFacts
 from components.page import page
 from components.picker import Choosing
 from components.theme import CSS, HEAD, THEME
+from pipelines.pictures import MAX_BYTES
 from studio import disk
 from studio.access import secret
 from studio.access.guard import VISITOR, Guard

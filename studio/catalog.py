@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from components.actions import Actions, ModelFacts, Painting
+from components.actions import Actions, Painting
+from components.contract.facts import ModelFacts
 from components.tab import Tab
 from components.tabs.compare import compare
 from components.tabs.paint import paint

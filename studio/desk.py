@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from PIL import Image
 
-from components.canvas import Line, Region, Sketch
-from components.events import Event, Finished
+from components.contract.events import Event, Finished
+from components.contract.sketch import Line, Region, Sketch
 from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Request, hints
 from studio.inputs import outlines, sketches, validation

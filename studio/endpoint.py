@@ -26,7 +26,7 @@ import gradio as gr
 from gradio.data_classes import FileData, ImageData
 from gradio.utils import get_upload_folder
 
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.form import defaults_of
 from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
 from studio.desk import Desk

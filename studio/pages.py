@@ -17,7 +17,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from gradio.routes import App
 
-from components.actions import ModelFacts
+from components.contract.facts import ModelFacts
 from studio.access import calls
 from studio.access.asgi import Message, Receive, Scope, Send
 from studio.access.sessions import Sessions

@@ -113,6 +113,7 @@ OURS: dict[str, tuple[str, ...]] = {  # room → what of this tree it may import
     "app.py": ("studio",),
     "benchmarks": ("benchmarks", "training", "pipelines", "studio", "components"),
     "components": ("components", *ROOTS),
+    "components/contract": ("components.contract",),
     "pipelines": BELOW,
     "pipelines/__init__.py": ("pipelines",),
     "pipelines/blended": ("pipelines.blended", *BELOW),
@@ -123,14 +124,14 @@ OURS: dict[str, tuple[str, ...]] = {  # room → what of this tree it may import
     "pipelines/words": ("pipelines.words", "pipelines.request"),
     "studio": ("studio", "components", "pipelines"),
     "studio/access": (
-        "studio.access", "studio.disk", "studio.settings", "studio.shares", "components",
+        "studio.access", "studio.disk", "studio.settings", "studio.shares", "pipelines.pictures",
     ),
     "studio/disk.py": (),
-    "studio/inputs": ("studio.inputs", "components", "pipelines"),
-    "studio/models": ("studio.models", "studio.disk", "components", "pipelines"),
+    "studio/inputs": ("studio.inputs", "components.contract", "pipelines"),
+    "studio/models": ("studio.models", "studio.disk", "components.contract", "pipelines"),
     "studio/runs": (
         "studio.runs", "studio.models", "studio.inputs", "studio.disk", "studio.shares",
-        "components", "pipelines",
+        "components.contract", "pipelines",
     ),
     "studio/settings.py": ("studio.models", "pipelines.request"),
     "studio/shares.py": (),
@@ -139,10 +140,14 @@ OURS: dict[str, tuple[str, ...]] = {  # room → what of this tree it may import
 }  # fmt: skip
 REFUSED: dict[str, tuple[str, ...]] = {  # room → what of others it may not import
     "components": TENSORS,
+    "components/contract": (*TENSORS, *PAGE, "PIL", "numpy", "cv2"),
     "pipelines": PAGE,
     "pipelines/__init__.py": (*TENSORS, *PAGE),
     "pipelines/pictures": (*TENSORS, *PAGE),
     "pipelines/request.py": (*TENSORS, *PAGE),
+    "studio/inputs": PAGE,
+    "studio/models": PAGE,
+    "studio/runs": PAGE,
 }
 
 
@@ -294,10 +299,15 @@ BROKEN = [
     (wrong_arrows, "components/form.py", "import torch"),
     (wrong_arrows, "components/form.py", "def f():\n    from diffusers import DDIMScheduler"),
     (wrong_arrows, "components/form.py", "from pipelines import SDEdit"),
+    (wrong_arrows, "components/contract/events.py", "import gradio as gr"),
+    (wrong_arrows, "components/contract/events.py", "from PIL import Image"),
+    (wrong_arrows, "components/contract/sketch.py", "from components.canvas import Canvas"),
+    (wrong_arrows, "studio/runs/engine.py", "from components.stage import Stage"),
+    (wrong_arrows, "studio/models/hub.py", "import gradio"),
     (wrong_arrows, "components/form.py", "from pipelines.sdedit import SDEdit"),
     (wrong_arrows, "components/tabs/paint.py", "from studio import jobs"),
     (wrong_arrows, "pipelines/sdedit.py", "import gradio as gr"),
-    (wrong_arrows, "pipelines/sdedit.py", "from components.events import Stepped"),
+    (wrong_arrows, "pipelines/sdedit.py", "from components.contract.events import Stepped"),
     (wrong_arrows, "pipelines/sdedit.py", "import pipelines.blended"),
     (wrong_arrows, "pipelines/sdedit.py", "from . import blended"),
     (wrong_arrows, "pipelines/sdedit.py", "from pipelines import blended"),
@@ -423,6 +433,20 @@ def test_the_page_brings_in_no_torch() -> None:
 
 def test_the_request_is_pure_data() -> None:
     assert not brought("pipelines", "pipelines.request") & {"torch", "diffusers", "gradio"}
+
+
+def test_the_contract_brings_in_nothing_heavy() -> None:
+    names = [module(file) for file in sources(ROOT, "components") if "contract" in file.parts]
+    assert not brought(*names) & {"torch", "gradio", "PIL", "numpy", "cv2", "pipelines", "studio"}
+    assert "components" in brought(*names)
+
+
+@pytest.mark.parametrize("room", ["runs", "models", "inputs"])
+def test_what_a_worker_needs_brings_in_no_gradio(room: str) -> None:
+    names = [module(file) for file in sources(ROOT, "studio") if room in file.parts]
+    seen = brought(*names)
+    assert {"studio", "torch"} <= seen  # or this test sees nothing
+    assert not seen & {"gradio", "gradio_client", "fastapi", "starlette", "uvicorn"}
 
 
 def test_the_methods_bring_in_no_page() -> None:

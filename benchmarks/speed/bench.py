@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks import networks
 from benchmarks.speed.rounds import Seconds, Side, interleaved
-from components.events import Event, Finished
+from components.contract.events import Event, Finished
 from pipelines import Bundle, Request
 from studio.inputs.picture_files import Layers
 from studio.models.loaded import Models

@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks.speed.bench import PROMPT, Bench, asked_steps, strokes
 from benchmarks.speed.report import Figure, Table
 from benchmarks.speed.rounds import Picture, Spread, agreed, now, ratio
-from components.events import Stepped
+from components.contract.events import Stepped
 from pipelines import Bundle, SDEdit, drain, sdedit
 from pipelines.networks.compiled import MAKING
 

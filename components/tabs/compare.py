@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from components.actions import Actions, ModelFacts
+from components.actions import Actions
 from components.canvas import canvas
+from components.contract.facts import ModelFacts
 from components.edits import Edits, edits
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import gradio as gr
 
-from components.actions import Actions, ModelFacts, Painting, Towards
+from components.actions import Actions, Painting, Towards
 from components.canvas import canvas, read
-from components.events import Failed
+from components.contract.events import Failed
+from components.contract.facts import ModelFacts
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.more import more

@@ -9,8 +9,9 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from components.actions import Actions, ModelFacts, Outlined
+from components.actions import Actions, Outlined
 from components.canvas import Layer, canvas, read, read_mask
+from components.contract.facts import ModelFacts
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.more import more

@@ -18,7 +18,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from components.canvas import MAX_BYTES
+from pipelines.pictures import MAX_BYTES
 from studio.access import bodies, calls, streams
 from studio.access.answers import PAGES, again, answer, status_of, with_headers
 from studio.access.asgi import API, Asked, Message, Receive, Refused, Scope, Send

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from components.edits import Row, read
+from components.contract.rows import Row, read
 from pipelines.prompt_to_prompt import PromptEdit
 from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from studio.inputs import validation

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from components.canvas import Line
+from components.contract.sketch import Line
 from pipelines.core import outline
 
 

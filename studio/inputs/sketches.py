@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image, ImageFilter
 
-from components.canvas import Sketch
+from components.contract.sketch import Sketch
 from pipelines.pictures import STRIP, read_mask, read_picture, read_strokes
 from pipelines.request import check_sizes
 from studio.inputs.picture_files import Layers, PictureFile, Size, refer

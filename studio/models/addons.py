@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.picker import AddOn
+from components.contract.installed import AddOn
 from pipelines.networks import adapters, checkpoint, single_file
 from pipelines.networks.checkpoint import Checkpoint
 from studio.models.loaded import read_json

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from components.picker import HEAVIEST, AddOn, InstalledModel, Offer, Progress
+from components.contract.installed import HEAVIEST, AddOn, InstalledModel, Offer, Progress
 from pipelines.networks import adapters, checkpoint
 from studio.models.chosen import NOTHING, OnTop
 from studio.models.hub import ID, Cancelled, Hub

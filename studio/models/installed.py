@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from huggingface_hub import CacheNotFound, scan_cache_dir
 
-from components.picker import AddOn, InstalledModel
+from components.contract.installed import AddOn, InstalledModel
 from pipelines.networks import checkpoint, header
 from pipelines.networks.checkpoint import Checkpoint
 from studio.models import addons

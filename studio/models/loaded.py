@@ -16,8 +16,8 @@ from typing import Any, cast
 import torch
 from diffusers.utils.logging import disable_progress_bar
 
-from components.actions import ModelFacts
-from components.canvas import LAYERS, Swatch
+from components.contract.facts import ModelFacts
+from components.contract.sketch import LAYERS, Swatch
 from pipelines.core import preview
 from pipelines.networks import adapters, checkpoint, distilled, single_file
 from pipelines.networks.bundle import Bundle

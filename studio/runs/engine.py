@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from components.events import BROKEN, Event, Failed, Finished, Stepped, Waiting
+from components.contract.events import BROKEN, Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.sampling import Run, Step, drain
 from pipelines.networks.bundle import Bundle
 from pipelines.request import Edit, Request

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from components.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
 from studio.shares import STRANGERS, Bounds, Share, Tally
 
 log = logging.getLogger(__name__)

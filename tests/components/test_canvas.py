@@ -25,7 +25,8 @@ from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, Sketch, canvas, read
+from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, canvas, read
+from components.contract.sketch import Sketch
 from components.traffic import AT_ONCE
 from studio.inputs.opening import read as read_file
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.edits import UNREADABLE, read
+from components.contract.rows import UNREADABLE, read
 
 
 def test_rows_come_through_as_they_were_written() -> None:

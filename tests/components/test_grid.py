@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from components.events import Finished
+from components.contract.events import Finished
 from components.grid import compared, place
 from components.stage import words_of
 

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from components.actions import Actions, visitor
-from components.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import BROKEN, Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.run import NOBODY, Run, run
 from components.stage import Stage, stage
 

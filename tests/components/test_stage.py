@@ -9,7 +9,7 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.events import Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import Failed, Finished, Stepped, Stopped, Waiting
 from components.served import GONE, cached
 from components.stage import Result, Stage, stage
 

@@ -17,9 +17,10 @@ import gradio as gr
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-from components.actions import Actions, ModelFacts, Painting, Towards
-from components.canvas import Region, Sketch
-from components.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.actions import Actions, Painting, Towards
+from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.facts import ModelFacts
+from components.contract.sketch import Region, Sketch
 from components.page import page
 from components.tabs.paint import Paint, paint
 from components.tabs.replace import SIDES, Replace, replace

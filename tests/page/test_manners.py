@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from components.events import Stepped
+from components.contract.events import Stepped
 from tests.components.test_theme import AA_PART, contrast
 from tests.page.conftest import Open, forget
 from tests.page.painter import Painter

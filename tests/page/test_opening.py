@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from components.canvas import Sketch
+from components.contract.sketch import Sketch
 from studio.inputs.sketches import guide, layers
 from tests.page.conftest import Open
 from tests.page.painter import Painter

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from components.events import Event, Finished, Stepped
+from components.contract.events import Event, Finished, Stepped
 from studio.runs.jobs import Jobs, Limits
 
 PATIENCE = 10.0  # seconds; far more than any of this takes

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from components.canvas import Sketch
-from components.events import Event, Failed, Finished
+from components.contract.events import Event, Failed, Finished
+from components.contract.sketch import Sketch
 from pipelines.sdedit import SDEdit
 from studio.desk import NO_ROOM, SWEEP, Desk
 from studio.inputs.picture_files import Layers

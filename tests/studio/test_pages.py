@@ -15,7 +15,7 @@ from gradio.context import LocalContext
 from gradio_client import handle_file
 from PIL import Image
 
-from components.actions import ModelFacts
+from components.contract.facts import ModelFacts
 from studio import app
 from studio.models import chosen
 from studio.models.choosing import Choice

@@ -12,7 +12,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from components.edits import read
+from components.contract.rows import read
 from training import autoencoder, comparisons, denoiser, examples, export, replacing, tokenizer
 from training.captions import vocabulary
 

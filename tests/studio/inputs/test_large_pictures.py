@@ -29,8 +29,8 @@ print(json.dumps({"size": size, "grown": peak() - before}))
 
 DESK = """
 from PIL import Image
-from components.canvas import Sketch
-from components.events import Finished
+from components.contract.sketch import Sketch
+from components.contract.events import Finished
 from pipelines import Blended, Bundle, blended
 from studio.desk import Desk
 from studio.runs.engine import Engine

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.canvas import Sketch
+from components.contract.sketch import Sketch
 from studio.inputs import sketches
 from studio.inputs.sketches import EMPTY, NO_MASK, NO_STROKES, Guide, given, layers
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from components.picker import AddOn, Offer, Progress
+from components.contract.installed import AddOn, Offer, Progress
 from pipelines import Bundle, SDEdit, drain, sdedit
 from studio.models.choosing import Choice
 from studio.models.chosen import NOTHING, OnTop

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from components.picker import Offer, Progress
+from components.contract.installed import Offer, Progress
 from studio import app
 from studio.models.choosing import BROKEN, BUSY, Choice
 from studio.models.chosen import NOTHING, OnTop

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.picker import Offer
+from components.contract.installed import Offer
 from pipelines.networks import header
 from studio.models.choosing import Choice
 from studio.models.hub import Hub

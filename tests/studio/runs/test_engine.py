@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from components.events import Event, Failed, Finished, Stepped, Waiting
+from components.contract.events import Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.sampling import Step
 from pipelines.request import Edit, Request
 from studio.inputs.picture_files import Layers

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from components.events import Event, Failed, Waiting
+from components.contract.events import Event, Failed, Waiting
 from studio.runs.jobs import DROPPED, Jobs, Limits
 from tests.studio.queue import DONE, PATIENCE, Clock, Toy, all_of, ended, opened, present
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from components.events import Event, Failed, Stepped, Stopped, Waiting
+from components.contract.events import Event, Failed, Stepped, Stopped, Waiting
 from studio.runs.jobs import BROKEN, CLOSING, GONE, Jobs, Limits
 from studio.shares import STRANGERS, Share
 from tests.studio.queue import DONE, PATIENCE, Clock, Toy, all_of, ended, opened, present, until

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from components.canvas import Sketch
-from components.events import Event, Failed, Finished
+from components.contract.events import Event, Failed, Finished
+from components.contract.sketch import Sketch
 from pipelines.pictures import GONE
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit
@@ -170,7 +170,7 @@ def test_a_reference_is_to_a_file_as_it_is(tmp_path: Path) -> None:
 GROWTH = """
 import sys
 from pathlib import Path
-from components.canvas import Sketch
+from components.contract.sketch import Sketch
 from tests.peak import peak
 from tests.studio.test_orders import Place
 
