@@ -4,15 +4,15 @@ It is a stage whose plate holds many pictures (assets/grid.js): two of them can 
 other, all against the source, and the map of a word can lie over each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import gradio as gr
 from PIL import Image
 
-from components.contract.events import Finished
+from components.contract.events import Change, Finished
 from components.served import served
-from components.stage import Stage, remarks, staged, words_of
+from components.stage import Stage, remarks, staged
 from components.theme import call, script
 
 LONG: Final = 2 / 3  # a box that is longer than this share of a side is nowhere in particular on it
@@ -42,22 +42,19 @@ def grid(key: str, empty: str, size: int) -> Stage:
 
 def compared(event: Finished) -> dict[str, Any]:
     """A comparison as the grid draws it."""
-    notes = event.notes
     with Image.open(event.images[0]) as source:
         size = source.size
-    words = words_of(event)
-    told: Sequence[Mapping[str, Any]] = [{}, *notes.get("edits", ())]
     pictures: list[dict[str, Any]] = []
-    for row, path in enumerate(event.images):
-        about = told[row] if row < len(told) else {}
+    for row, each in enumerate(event.pictures):
+        change = each.change
         pictures.append(
             {
-                "file": served(path, f"pentimento-{event.edit_id}-{row + 1}.png"),
+                "file": served(each.path, f"pentimento-{event.edit_id}-{row + 1}.png"),
                 "title": f"Edit {row}" if row else "Source",
-                "words": words[row],
-                "said": about.get("said", ""),
-                "figure": _figure(about, size) if about else "",
-                "box": about.get("where"),
+                "words": each.words,
+                "said": change.said if change else "",
+                "figure": _figure(change, size) if change else "",
+                "box": change.where if change else None,
             }
         )
     seed = f"seed {event.seeds[0]} · " if event.before is None else ""
@@ -66,19 +63,18 @@ def compared(event: Finished) -> dict[str, Any]:
         "size": list(size),
         "before": served(event.before) if event.before else None,
         "caption": f"{seed}{event.seconds:.1f} s",
-        "text": " ".join(filter(None, [_faithfulness(notes), remarks(event)])),
-        "sheets": notes.get("sheets", []),
+        "text": " ".join(filter(None, [_faithfulness(event), remarks(event)])),
+        "sheets": list(event.sheets),
         "attention": _attention(event),
     }
 
 
-def _figure(about: Mapping[str, Any], size: tuple[int, int]) -> str:
+def _figure(change: Change, size: tuple[int, int]) -> str:
     """How much has changed, and where."""
-    changed, box = float(about.get("changed", 0.0)), about.get("where")
-    if box is None:
+    if change.where is None:
         return "Nothing changed that can be seen."
-    share = f"{100 * changed:.0f} %" if changed >= 0.01 else "Less than 1 %"
-    return f"{share} changed, {place(box, size)}."
+    share = f"{100 * change.changed:.0f} %" if change.changed >= 0.01 else "Less than 1 %"
+    return f"{share} changed, {place(change.where, size)}."
 
 
 def place(box: Box, size: tuple[int, int]) -> str:
@@ -97,22 +93,25 @@ def place(box: Box, size: tuple[int, int]) -> str:
     return f"at the {' '.join(filter(None, [down, across]))}" if across or down else "in the middle"
 
 
-def _faithfulness(notes: Mapping[str, Any]) -> str:
+def _faithfulness(event: Finished) -> str:
     """How near the source came to the picture that was given."""
-    reached, ceiling = notes.get("reconstruction_psnr"), notes.get("ceiling_psnr")
-    if reached is None or ceiling is None:
+    if event.reconstruction_psnr is None or event.ceiling_psnr is None:
         return ""
     return (
-        f"The source comes back at {reached:.1f} dB (PSNR); "
-        f"the model's autoencoder can reach {ceiling:.1f} dB."
+        f"The source comes back at {event.reconstruction_psnr:.1f} dB (PSNR); "
+        f"the model's autoencoder can reach {event.ceiling_psnr:.1f} dB."
     )
 
 
 def _attention(event: Finished) -> dict[str, Any] | None:
     """The maps of the words, where they were collected."""
-    legend = event.notes.get("attention")
-    names = [f"attention/{row}" for row in range(len(event.images))]
-    if not legend or any(name not in event.views for name in names):
+    legend = event.attention
+    names = [f"attention/{row}" for row in range(len(event.pictures))]
+    if legend is None or any(name not in event.views for name in names):
         return None
-    files = [served(event.views[name]) for name in names]
-    return {"files": files, **{key: legend[key] for key in ("words", "size", "steps")}}
+    return {
+        "files": [served(event.views[name]) for name in names],
+        "words": legend.words,
+        "size": list(legend.size),
+        "steps": legend.steps,
+    }

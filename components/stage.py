@@ -190,43 +190,23 @@ def _data_url(frame: bytes | None) -> str | None:
 
 
 def _results(event: Finished) -> list[Result]:
-    strengths, agreement, inside, outside = (
-        _each(event, name)
-        for name in ("strengths", "agreement", "changed_inside", "changed_outside")
-    )
-    rows = range(len(event.images))
-    prompts = words_of(event)
+    """What may be gone on from, the best first where the pictures are ranked."""
     results = [
         Result(
-            path=str(event.images[row]),
-            seed=event.seeds[row],
-            strength=strengths[row],
-            number=row + 1,
-            agreement=agreement[row],
-            inside=inside[row],
-            outside=outside[row],
-            words=prompts[row],
+            path=str(each.path),
+            seed=each.seed,
+            strength=each.strength,
+            number=number,
+            agreement=each.agreement,
+            inside=each.changed_inside,
+            outside=each.changed_outside,
+            words=each.words,
             edit=event.edit_id,
             asked=event.asked,
         )
-        for row in rows
+        for number, each in enumerate(event.pictures, start=1)
     ]
-    ranking = event.notes.get("ranking") or ()
-    return [results[row] for row in (ranking if sorted(ranking) == list(rows) else rows)]
-
-
-def words_of(event: Finished) -> Sequence[str]:
-    """What each picture was asked to show; in a comparison every edit has words of its own."""
-    asked = event.asked
-    own = [str(each["prompt"]) for each in asked.get("edits") or ()]
-    prompts = [str(asked.get("prompt", "")), *own]
-    return prompts if len(prompts) == len(event.images) else prompts[:1] * len(event.images)
-
-
-def _each(event: Finished, note: str) -> Sequence[Any]:
-    """A note that holds one value per picture, or as many times None."""
-    values = event.notes.get(note) or ()
-    return values if len(values) == len(event.images) else [None] * len(event.images)
+    return [results[row] for row in event.ranking or range(len(results))]
 
 
 def _done(event: Finished) -> dict[str, Any]:
@@ -267,10 +247,6 @@ def _truth(result: Result) -> str:
 
 def remarks(event: Finished) -> str:
     """What the run has to say: words that the model could not hear, and its own note."""
-    notes = event.notes
-    said = []
-    if unknown := notes.get("unknown_words"):
-        said.append(f"Unknown to this model, so not in the picture: {', '.join(unknown)}.")
-    if note := notes.get("note"):
-        said.append(str(note))
-    return " ".join(said)
+    unknown = ", ".join(event.unknown_words)
+    lost = f"Unknown to this model, so not in the picture: {unknown}." if unknown else ""
+    return " ".join(filter(None, [lost, event.note]))

@@ -18,11 +18,12 @@ from pipelines.networks.openmp import shorten_spin
 if TYPE_CHECKING:
     from pipelines.blended import Blended, blended
     from pipelines.core.sampling import drain
+    from pipelines.edit import Edit
     from pipelines.networks.bundle import Bundle
     from pipelines.prompt_to_prompt import PromptToPrompt, prompt_to_prompt
     from pipelines.prompt_to_prompt.local_blend import LocalBlend
     from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
-    from pipelines.request import Edit, Request
+    from pipelines.request import Request
     from pipelines.sdedit import SDEdit, sdedit
 
 __all__ = [
@@ -43,7 +44,7 @@ __all__ = [
 _HOMES = {
     "Blended": "pipelines.blended",
     "Bundle": "pipelines.networks.bundle",
-    "Edit": "pipelines.request",
+    "Edit": "pipelines.edit",
     "LocalBlend": "pipelines.prompt_to_prompt.local_blend",
     "PromptEdit": "pipelines.prompt_to_prompt.prompt_edit",
     "PromptToPrompt": "pipelines.prompt_to_prompt",

@@ -1,4 +1,4 @@
-"""What a method is asked for, and what it gives back: pure data, without torch.
+"""What a method is asked for: pure data, without torch.
 
 A request's fields carry hints (`Annotated[float, Range(0, 1, 0.01)]`). The form is built from them,
 and the request validates itself by the same hints, so a value is described in one place only.
@@ -8,15 +8,15 @@ Every refusal is a `ValueError` with one sentence for the person who gave the va
 import argparse
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints, overload
+from typing import Annotated, Any, get_type_hints
 
 from PIL import Image
 
-from pipelines.pictures import MAX_PIXELS, read_mask, read_picture
+from pipelines.pictures import read_mask, read_picture
 
 SCHEDULERS = {
     "default": "the model's own",
@@ -212,48 +212,3 @@ class Request:
             value = getattr(self, name)
             hint.check(value)
             object.__setattr__(self, name, hint.clean(value))
-
-
-class Pictures(Sequence[Image.Image]):
-    """Pictures that are each made anew when they are looked at, so that one is in memory."""
-
-    def __init__(self, make: Sequence[Callable[[], Image.Image]]) -> None:
-        self._make = make
-
-    @classmethod
-    def of(
-        cls, make: Sequence[Callable[[], Image.Image]], size: tuple[int, int]
-    ) -> Sequence[Image.Image]:
-        """A list where all of them have no more pixels than one may have; else one at a time."""
-        few = len(make) * size[0] * size[1] <= MAX_PIXELS
-        return [each() for each in make] if few else cls(make)
-
-    def __len__(self) -> int:
-        return len(self._make)
-
-    @overload
-    def __getitem__(self, index: int) -> Image.Image: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Pictures": ...
-    def __getitem__(self, index: int | slice) -> "Image.Image | Pictures":
-        if isinstance(index, slice):
-            return Pictures(self._make[index])
-        return self._make[index]()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Edit:
-    """What a method returns.
-
-    `images` are RGB, of large pictures a `Pictures`; `seeds` holds the seed of each; `notes` are
-    figures about the run (numbers, short texts, lists of words); `views` are further pictures by
-    name.
-    """
-
-    images: Sequence[Image.Image]
-    seeds: list[int]
-    notes: dict[str, Any] = field(default_factory=dict)
-    views: dict[str, Image.Image] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Image.Image]:
-        return iter(self.images)

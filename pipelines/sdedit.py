@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -27,9 +27,10 @@ from pipelines.core import masks, noise, preview, sizes, solvers
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
+from pipelines.edit import Edit, Report, Result, made
 from pipelines.networks.bundle import Bundle
-from pipelines.request import Edit, Picture, Pictures, Range, Request, check_mask
-from pipelines.words.prompt import Prompt, unknown_words
+from pipelines.request import Picture, Range, Request, check_mask
+from pipelines.words.prompt import unknown_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +68,7 @@ class SDEdit(Request):
             Range(0.0, 1.0, 0.01, "Strength").check(each)
 
 
-def sdedit(bundle: Bundle, request: SDEdit) -> Run:
+def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
     """Refine `request.image`, yielding each step.
 
     Returns one picture per seed (or per strength of the sweep). Without a mask it has the size
@@ -80,8 +81,9 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
     if request.strengths:  # a sweep's rows share one seed
         seeds *= len(strengths)
     if mask is not None and masks.empty(mask):
-        untouched = Pictures.of([original.copy for _ in seeds], original.size)
-        return Edit(untouched, seeds, {"note": "The mask is empty, so nothing changed."})
+        untouched = made([original.copy for _ in seeds], original.size)
+        results = [Result(make=each, seed=n) for each, n in zip(untouched, seeds, strict=True)]
+        return Edit(results, Report(note="The mask is empty, so nothing changed."))
 
     size = sizes.fit(original.size, bundle.size, bundle.multiple)
     guide = original.resize(size, Image.Resampling.LANCZOS)
@@ -125,9 +127,20 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run:
         else partial(masks.paste, original, picture, mask)
         for picture, strength in zip(bundle.decode(latents), strengths, strict=True)
     ]
-    pictures = Pictures.of(make, before.size)
-    notes = _notes(bundle, request, [prompt, negative], strengths, guide, pictures)
-    return Edit(pictures, seeds, notes, {"before": before})
+    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    results = [
+        Result(
+            make=each,
+            seed=n,
+            strength=strength,
+            steps=_steps(bundle, request, ran, strength),
+            distance_to_guide=_distance(guide, each()),
+        )
+        for each, n, strength in zip(made(make, before.size), seeds, strengths, strict=True)
+    ]
+    unknown = unknown_words([prompt, negative])
+    report = Report(scheduler=ran, unknown_words=unknown, note=note)
+    return Edit(results, report, {"before": before})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,27 +234,11 @@ class _Pass:
         return revise
 
 
-def _notes(
-    bundle: Bundle,
-    request: SDEdit,
-    prompts: Sequence[Prompt],
-    strengths: Sequence[float],
-    guide: Image.Image,
-    pictures: Sequence[Image.Image],
-) -> dict[str, Any]:
-    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
-    steps = [
-        len(solvers.make(ran, bundle.scheduler_config, request.num_inference_steps, each).moments)
-        for each in strengths
-    ]
-    return {
-        "scheduler": ran,
-        "strengths": list(strengths),
-        "steps": [each * request.repeats for each in steps],
-        "distance_to_guide": [_distance(guide, picture) for picture in pictures],
-        "unknown_words": unknown_words(prompts),
-        **({"note": note} if note else {}),
-    }
+def _steps(bundle: Bundle, request: SDEdit, ran: str, strength: float) -> int:
+    """How many steps a row takes from `strength`, in all repeats."""
+    steps = request.num_inference_steps
+    solver = solvers.make(ran, bundle.scheduler_config, steps, strength)
+    return len(solver.moments) * request.repeats
 
 
 def _distance(guide: Image.Image, picture: Image.Image) -> float:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from components.contract.events import Event, Finished
+from components.contract.events import Event
 from components.contract.sketch import Line, Region, Sketch
 from pipelines.pictures import read_mask, read_picture
 from pipelines.request import Request, hints
@@ -24,7 +24,8 @@ from studio.inputs.sketches import Guide
 from studio.models.loaded import Models
 from studio.runs import recipes
 from studio.runs.engine import Engine, Method, Order
-from studio.runs.history import History, Saved
+from studio.runs.finished import finished
+from studio.runs.history import History
 from studio.runs.jobs import Jobs
 
 # What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
@@ -111,7 +112,7 @@ class Desk:
         if not self._jobs.knows(job_id, visitor):
             saved = await asyncio.to_thread(self._history.read, job_id, visitor)
             if saved is not None and saved.images:
-                yield _finished(saved)
+                yield finished(saved)
                 return
         async with aclosing(self._jobs.watch(job_id, visitor)) as events:
             async for event in events:
@@ -182,19 +183,3 @@ class Desk:
         safe |= self._gather(guide, values)
         known = {each.name for each in fields(self._request_type)}
         return self._request_type(**{name: safe[name] for name in safe if name in known})
-
-
-def _finished(saved: Saved) -> Finished:
-    """An edit from the history as the event that it ended with."""
-    seeds, seconds = saved.recipe.get("seeds", []), saved.recipe.get("seconds", 0.0)
-    return Finished(
-        edit_id=saved.id,
-        images=saved.images,
-        seeds=tuple(seeds),
-        before=saved.before,
-        frames=saved.frames,
-        notes=saved.recipe.get("notes", {}),
-        seconds=float(seconds),
-        views=saved.views,
-        asked=saved.recipe.get("request", {}),
-    )

@@ -13,7 +13,6 @@ What is told are dictionaries. Cancelling the job, or leaving, stops the edit.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -179,7 +178,7 @@ def tell(event: Event) -> Told:
                 "views": {name: _file(path) for name, path in event.views.items()},
                 "seeds": list(event.seeds),
                 "seconds": event.seconds,
-                "notes": json.loads(json.dumps(dict(event.notes), default=str)),
+                "notes": dict(event.notes),
             }
         case Stopped(index, total):
             return {"status": "stopped", "index": index, "total": total}

@@ -106,17 +106,22 @@ def within(name: str, *parents: str) -> bool:
 TENSORS = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors")
 PAGE = ("gradio", "gradio_client", "fastapi", "starlette", "uvicorn")
 
-ROOTS = ("pipelines.pictures", "pipelines.request")  # what core, networks and words stand on
+ROOTS = (
+    "pipelines.pictures",
+    "pipelines.request",
+    "pipelines.edit",
+)  # what core, networks and words stand on
 BELOW = ("pipelines.core", "pipelines.networks", "pipelines.words", *ROOTS)
 
 OURS: dict[str, tuple[str, ...]] = {  # room → what of this tree it may import, the longest wins
     "app.py": ("studio",),
     "benchmarks": ("benchmarks", "training", "pipelines", "studio", "components"),
-    "components": ("components", *ROOTS),
+    "components": ("components", "pipelines.pictures", "pipelines.request"),
     "components/contract": ("components.contract",),
     "pipelines": BELOW,
     "pipelines/__init__.py": ("pipelines",),
     "pipelines/blended": ("pipelines.blended", *BELOW),
+    "pipelines/edit.py": ("pipelines.pictures",),
     "pipelines/networks": ("pipelines.networks", "pipelines.words", *ROOTS),
     "pipelines/pictures": ("pipelines.pictures",),
     "pipelines/prompt_to_prompt": ("pipelines.prompt_to_prompt", *BELOW),
@@ -143,6 +148,7 @@ REFUSED: dict[str, tuple[str, ...]] = {  # room → what of others it may not im
     "components/contract": (*TENSORS, *PAGE, "PIL", "numpy", "cv2"),
     "pipelines": PAGE,
     "pipelines/__init__.py": (*TENSORS, *PAGE),
+    "pipelines/edit.py": (*TENSORS, *PAGE),
     "pipelines/pictures": (*TENSORS, *PAGE),
     "pipelines/request.py": (*TENSORS, *PAGE),
     "studio/inputs": PAGE,

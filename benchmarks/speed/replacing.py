@@ -109,7 +109,8 @@ def small_mask(bench: Bench) -> Table:
     quick = f'{small}, crop="quick"'
     peer = f"diffusers, inpainting, 1/{SMALLER**2} of the frame masked, padding_mask_crop"
     little = request(bench, LARGE, SMALLER)
-    box = drain(blended(bench.bundle, little)).notes["crop"]
+    box = drain(blended(bench.bundle, little)).report.crop
+    assert box is not None  # the mask is small
     padding = (box[2] - box[0] - LARGE // SMALLER) // 2
     sides: dict[str, Side] = {
         whole: partial(ours, bench, request(bench, LARGE, 1)),

@@ -3,7 +3,7 @@
 The studio fills these, the stage shows them; neither sees the other's types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,18 +32,64 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What one edit of a comparison did to its source."""
+
+    said: str  # in a sentence or two
+    changed: float  # the share of pixels that visibly changed, in [0, 1]
+    where: tuple[int, int, int, int] | None  # left, top, right, bottom of nearly all of them
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedPicture:
+    """One picture of a finished edit; a figure is None where its method has none."""
+
+    path: Path  # PNG
+    seed: int
+    words: str = ""  # what it was asked to show
+    strength: float | None = None
+    agreement: float | None = None  # cosine with the words, in [-1, 1]
+    changed_inside: float | None = None  # the share of the mask's pixels that changed
+    changed_outside: int | None = None  # pixels that changed elsewhere
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What stands where in the views "attention/<row>": a column per word, a band per step."""
+
+    words: Sequence[Sequence[str]]  # of each picture
+    size: tuple[int, int]  # (width, height) of one map
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The edit is done and saved."""
 
     edit_id: str
-    images: tuple[Path, ...]  # PNG, one per picture, in seed order
-    seeds: tuple[int, ...]
-    before: Path | None  # what it started from, PNG at the result's size
-    frames: tuple[Path, ...]  # JPEG of each step, the filmstrip
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[FinishedPicture, ...]  # in the order of their seeds
+    before: Path | None = None  # what it started from, PNG at the result's size
+    frames: tuple[Path, ...] = ()  # JPEG of each step, the filmstrip
+    sheets: tuple[int, ...] = ()  # how many pictures are on each of them
+    views: Mapping[str, Path] = field(default_factory=dict[str, Path])  # PNG, further pictures
     seconds: float = 0.0
-    views: Mapping[str, Path] = field(default_factory=dict)  # PNG, further pictures by name
-    asked: Mapping[str, Any] = field(default_factory=dict)  # the request, as its recipe tells it
+    ranking: tuple[int, ...] = ()  # pictures by their agreement with the words, best first
+    unknown_words: tuple[str, ...] = ()  # that the model does not know
+    note: str = ""  # sentences about the run
+    reconstruction_psnr: float | None = None  # of a source beside the picture given, in dB
+    ceiling_psnr: float | None = None  # what the autoencoder alone reaches
+    attention: Attention | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])  # the request, for programs
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])  # all figures, for programs
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        return tuple(each.path for each in self.pictures)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(each.seed for each in self.pictures)
 
 
 @dataclass(frozen=True, slots=True)

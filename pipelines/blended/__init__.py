@@ -20,9 +20,9 @@ down to the mask itself at any number of steps.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -36,8 +36,9 @@ from pipelines.core.crop import Window
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, walk
 from pipelines.core.schedule import noised
+from pipelines.edit import Edit, Make, Report, Result, made
 from pipelines.networks.bundle import Bundle
-from pipelines.request import Choice, Edit, Picture, Pictures, Range, Request, check_mask
+from pipelines.request import Choice, Picture, Range, Request, check_mask
 from pipelines.words.prompt import Prompt, unknown_words
 
 BACKGROUNDS = {
@@ -113,7 +114,14 @@ class Blended(Request):
         return self.left, self.top, self.right, self.bottom
 
 
-def blended(bundle: Bundle, request: Blended) -> Run:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlendedReport(Report):
+    steps: int = 0
+    ranking: Sequence[int] | None = None  # rows by their agreement with the words, best first
+    crop: outline.Box | None = None  # what was worked on, in pixels; None where it is all
+
+
+def blended(bundle: Bundle, request: Blended) -> Run[BlendedReport]:
     """Replace what lies under the mask, yielding each step.
 
     Returns one picture per seed, of the original's size and any border added. With the background
@@ -128,12 +136,12 @@ def blended(bundle: Bundle, request: Blended) -> Run:
     views = {"before": canvas, "mask": mask}
     masked = outline.box(mask)
     prompt, negative = bundle.read(request.prompt), bundle.read(request.negative_prompt)
-    notes = _notes(bundle, request, [prompt, negative])
+    report = _report(bundle, request, [prompt, negative])
     if masked is None or request.strength == 0:
         why = "The mask is empty" if masked is None else "The strength is 0"
-        untouched = Pictures.of([canvas.copy for _ in seeds], canvas.size)
-        notes |= {"steps": 0, "note": f"{why}, so nothing changed."}
-        return Edit(untouched, seeds, notes | _changes(canvas, untouched, mask), views)
+        untouched = made([canvas.copy for _ in seeds], canvas.size)
+        results = _results(untouched, seeds, canvas, mask)
+        return Edit(results, replace(report, note=f"{why}, so nothing changed."), views)
 
     box = crop.choose(request.crop, masked, canvas.size, bundle.size)
     native = crop.side(request.crop, box, canvas.size, bundle.size)
@@ -193,17 +201,19 @@ def blended(bundle: Bundle, request: Blended) -> Run:
         drawn = [background.toned(each, guide, edited) for each in drawn]
     elif surroundings == "poisson":
         drawn = [background.cloned(each, guide, small_mask) for each in drawn]
-    pictures = Pictures.of([partial(window.filled, each) for each in drawn], canvas.size)
-
-    notes |= {"steps": len(solver.moments)} | _changes(canvas, pictures, mask)
-    notes |= _ranking(bundle, prompt, pictures, mask)
-    if box != (0, 0, *canvas.size):
-        notes["crop"] = list(box)
+    make = made([partial(window.filled, each) for each in drawn], canvas.size)
+    agreement = _agreement(bundle, prompt, make, mask)
+    results = _results(make, seeds, canvas, mask, agreement)
     if bundle.inpaints and request.shrink_steps:
         remarks.append("This model is told the mask itself, so no room was made around it.")
-    if remarks:
-        notes["note"] = " ".join([*filter(None, [notes.get("note")]), *remarks])
-    return Edit(pictures, seeds, notes, views)
+    report = replace(
+        report,
+        steps=len(solver.moments),
+        ranking=_ranking(agreement),
+        crop=None if box == (0, 0, *canvas.size) else box,
+        note=" ".join(filter(None, [report.note, *remarks])),
+    )
+    return Edit(results, report, views)
 
 
 def _blend(
@@ -254,32 +264,43 @@ def _alpha(surroundings: str, mask: Image.Image, feather: int) -> Image.Image | 
     return mask if surroundings == "poisson" else None
 
 
-def _notes(bundle: Bundle, request: Blended, prompts: Sequence[Prompt]) -> dict[str, Any]:
+def _report(bundle: Bundle, request: Blended, prompts: Sequence[Prompt]) -> BlendedReport:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
-    return {
-        "scheduler": ran,
-        "unknown_words": unknown_words(prompts),
-        **({"note": note} if note else {}),
-    }
+    return BlendedReport(scheduler=ran, unknown_words=unknown_words(prompts), note=note)
 
 
-def _changes(
-    before: Image.Image, pictures: Sequence[Image.Image], mask: Image.Image
-) -> dict[str, Any]:
-    counted = [masks.changed(before, each, mask) for each in pictures]
-    return {
-        "changed_inside": [share for share, _ in counted],
-        "changed_outside": [pixels for _, pixels in counted],
-    }
+def _results(
+    make: Sequence[Make],
+    seeds: Sequence[int],
+    before: Image.Image,
+    mask: Image.Image,
+    agreement: Sequence[float] = (),
+) -> list[Result]:
+    results: list[Result] = []
+    for row, (each, seed) in enumerate(zip(make, seeds, strict=True)):
+        inside, outside = masks.changed(before, each(), mask)
+        agrees = agreement[row] if agreement else None
+        results.append(
+            Result(
+                make=each,
+                seed=seed,
+                agreement=agrees,
+                changed_inside=inside,
+                changed_outside=outside,
+            )
+        )
+    return results
 
 
-def _ranking(
-    bundle: Bundle, prompt: Prompt, pictures: Sequence[Image.Image], mask: Image.Image
-) -> dict[str, Any]:
-    """Rows by their agreement with the words, best first; nothing where nothing can tell."""
+def _ranking(agreement: Sequence[float]) -> Sequence[int] | None:
+    return sorted(range(len(agreement)), key=lambda row: -agreement[row]) or None
+
+
+def _agreement(
+    bundle: Bundle, prompt: Prompt, make: Sequence[Make], mask: Image.Image
+) -> Sequence[float]:
+    """How well each picture agrees with the words; empty where nothing can tell."""
     words = prompt.plain.strip()  # a CLIP would take the marks for words
     if bundle.ranker is None or not words:
-        return {}
-    agreement = bundle.ranker.agreement(pictures, mask, words)
-    ranking = sorted(range(len(pictures)), key=lambda row: -agreement[row])
-    return {"agreement": agreement, "ranking": ranking}
+        return ()
+    return bundle.ranker.agreement((each() for each in make), mask, words)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipelines.core.schedule import Level
-from pipelines.request import Edit
+from pipelines.edit import Edit, ReportT
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ Predict = Callable[[Tensor, Moment], Tensor]  # x at moment.here → the network
 Revise = Callable[[Tensor, Moment], Tensor]  # x at moment.next → x at moment.next
 View = Callable[[Tensor], Views]
 Walk = Generator[Step, None, Tensor]
-Run = Generator[Step, None, Edit]
+Run = Generator[Step, None, Edit[ReportT]]
 R = TypeVar("R")
 
 

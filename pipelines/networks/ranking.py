@@ -1,6 +1,6 @@
 """How well pictures agree with words, by a CLIP (Radford et al., arXiv:2103.00020)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -40,7 +40,7 @@ class Ranker:
 
     @torch.no_grad()
     def agreement(
-        self, pictures: Sequence[Image.Image], mask: Image.Image, words: str
+        self, pictures: Iterable[Image.Image], mask: Image.Image, words: str
     ) -> list[float]:
         """The cosine in [-1, 1] between `words` and the masked part of each RGB picture.
 

@@ -18,9 +18,9 @@ keeps the words behind it aligned (words/alignment.py).
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from PIL import Image
@@ -33,14 +33,15 @@ from pipelines.core.guidance import guided
 from pipelines.core.inversion import Asked, inverted
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
+from pipelines.edit import Change, Edit, Report, Result, in_memory
 from pipelines.networks.bundle import Bundle
 from pipelines.networks.conditioning import Conditioning
 from pipelines.prompt_to_prompt import local_blend, maps, prompt_edit
 from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
 from pipelines.prompt_to_prompt.sources import Sources
-from pipelines.request import Choice, Edit, Picture, Request, check_mask
-from pipelines.words.alignment import Alignment, align
+from pipelines.request import Choice, Picture, Request, check_mask
+from pipelines.words.alignment import align
 from pipelines.words.prompt import Prompt, unknown_words
 
 MAX_EDITS = 8
@@ -91,9 +92,18 @@ class PromptToPrompt(Request):
             check_mask(each.mask_image, self.image)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptToPromptReport(Report):
+    steps: int = 0
+    inversion: str | None = None  # of a given picture
+    reconstruction_psnr: float | None = None  # of the source beside the given picture, in dB
+    ceiling_psnr: float | None = None  # what the autoencoder alone reaches
+    attention: maps.Legend | None = None
+
+
 def prompt_to_prompt(
     bundle: Bundle, request: PromptToPrompt, sources: Sources | None = None
-) -> Run:
+) -> Run[PromptToPromptReport]:
     """Draw the source and its edits side by side, yielding each step.
 
     Returns [source, *edits] at the size the model works at. For a given picture the first is what
@@ -103,8 +113,8 @@ def prompt_to_prompt(
     words, windows or blends, neither inverts it nor runs its row again. Without, nothing is kept.
 
     With `attention`, the view "attention/<row>" of each picture is an atlas of its words' maps
-    (`core.maps`: a column per word, the mean over the steps, then a band per step); the notes hold
-    under "attention" the words of each row, a map's size, and the maximum of each word's mean map.
+    (`maps.atlas`: a column per word, the mean over the steps, then a band per step), and the report
+    says what stands where in them.
     """
     given = request.image
     prompts = [bundle.read(each) for each in (request.prompt, *(e.prompt for e in request.edits))]
@@ -185,18 +195,25 @@ def prompt_to_prompt(
     if sources is not None and tape is not None:
         sources.keep(bundle, run, tape, pictures[0])
     views = {} if guide is None else {"before": guide}
-    notes = _notes(bundle, request, [*prompts, negative], alignments, pictures)
+    report = _report(bundle, request, [*prompts, negative])
     if guide is not None:
-        notes |= {
-            "inversion": request.inversion,
-            "reconstruction_psnr": psnr(guide, pictures[0]),
-            "ceiling_psnr": ceiling,  # how near the autoencoder can come
-        }
+        reached = psnr(guide, pictures[0])
+        report = replace(
+            report, inversion=request.inversion, reconstruction_psnr=reached, ceiling_psnr=ceiling
+        )
     if look is not None:
         pages = maps.atlas(look.steps)
         views |= {f"attention/{row}": page for row, page in enumerate(pages)}
-        notes["attention"] = maps.legend(prompts, look)
-    return Edit(pictures, [request.seed] * len(prompts), notes, views)
+        report = replace(report, attention=maps.legend(prompts, look))
+    changes = [
+        Change(*prompt_edit.told(edit, found), *astuple(between(pictures[0], after)))
+        for edit, found, after in zip(request.edits, alignments, pictures[1:], strict=True)
+    ]
+    results = [
+        Result(make=in_memory(each), seed=request.seed, change=change)
+        for each, change in zip(pictures, [None, *changes], strict=True)
+    ]
+    return Edit(results, report, views)
 
 
 def _predict(
@@ -280,25 +297,16 @@ def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Ima
     return mask.resize(size, Image.Resampling.BOX)
 
 
-def _notes(
-    bundle: Bundle,
-    request: PromptToPrompt,
-    prompts: Sequence[Prompt],
-    alignments: Sequence[Alignment],
-    pictures: Sequence[Image.Image],
-) -> dict[str, Any]:
+def _report(
+    bundle: Bundle, request: PromptToPrompt, prompts: Sequence[Prompt]
+) -> PromptToPromptReport:
     ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
     if request.image is not None:
         note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
         ran = "ddim"
-    edits = [
-        {**prompt_edit.told(edit, found), **asdict(between(pictures[0], after))}
-        for edit, found, after in zip(request.edits, alignments, pictures[1:], strict=True)
-    ]
-    return {
-        "scheduler": ran,
-        "steps": request.num_inference_steps,
-        "edits": edits,
-        "unknown_words": unknown_words(prompts),
-        **({"note": note} if note else {}),
-    }
+    return PromptToPromptReport(
+        scheduler=ran,
+        unknown_words=unknown_words(prompts),
+        note=note,
+        steps=request.num_inference_steps,
+    )

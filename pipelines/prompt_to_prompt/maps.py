@@ -1,7 +1,7 @@
 """Maps of words: as the mask of a local blend, and as pictures for a page."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +13,16 @@ from pipelines.core import attention
 from pipelines.core.attention import Watch
 from pipelines.networks.bundle import Bundle
 from pipelines.words.prompt import Prompt, columns
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What stands where in the atlases of a comparison."""
+
+    words: Sequence[Sequence[str]]  # of each row, one per column of its atlas
+    size: tuple[int, int]  # (width, height) of one map
+    steps: int  # bands below the mean
+    peaks: Sequence[Sequence[float]]  # the maximum of each word's mean map
 
 
 def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool = True) -> Tensor:
@@ -61,14 +71,14 @@ def cell(atlas: Image.Image, size: tuple[int, int], word: int, step: int = 0) ->
     return atlas.crop((left, top, left + width, top + height))
 
 
-def legend(prompts: Sequence[Prompt], watch: Watch) -> dict[str, Any]:
+def legend(prompts: Sequence[Prompt], watch: Watch) -> Legend:
     """What stands where in the atlases of what `watch` saw."""
     mean = watch.mean()
     words = [[word.text for word in each.words] for each in prompts]
     peaks = mean.amax((2, 3)).tolist()
-    return {
-        "words": words,
-        "size": [mean.shape[-1], mean.shape[-2]],
-        "steps": len(watch.steps),
-        "peaks": [row[: len(its)] for row, its in zip(peaks, words, strict=True)],
-    }
+    return Legend(
+        words=words,
+        size=(mean.shape[-1], mean.shape[-2]),
+        steps=len(watch.steps),
+        peaks=[row[: len(its)] for row, its in zip(peaks, words, strict=True)],
+    )

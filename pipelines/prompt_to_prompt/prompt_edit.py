@@ -129,8 +129,8 @@ def control(
     )
 
 
-def told(edit: PromptEdit, found: Alignment) -> dict[str, str]:
-    """What was done: of which `kind` it is, and `said` in a sentence or two."""
+def told(edit: PromptEdit, found: Alignment) -> tuple[str, str]:
+    """What was done: of which kind it is, and the same in a sentence or two."""
     weighed = found.kind == "same" and bool(edit.weights or found.weighed)
     same = ", weighed." if weighed else ", so the same picture."
     said = {
@@ -144,4 +144,4 @@ def told(edit: PromptEdit, found: Alignment) -> dict[str, str]:
         said += (
             " " + ", ".join(f"“{word}” × {readable(c)}" for word, c in edit.weights.items()) + "."
         )
-    return {"kind": "reweight" if weighed else found.kind, "said": said}
+    return "reweight" if weighed else found.kind, said

@@ -19,19 +19,21 @@ from PIL import Image
 
 from components.contract.events import BROKEN, Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.sampling import Run, Step, drain
+from pipelines.edit import Edit, Report, Result
 from pipelines.networks.bundle import Bundle
-from pipelines.request import Edit, Request
+from pipelines.request import Request
 from studio.inputs.picture_files import Layers
 from studio.models.chosen import Chosen
 from studio.models.loaded import Models
 from studio.models.memory import give_back, out_of_memory
 from studio.runs import recipes
+from studio.runs.finished import finished
 from studio.runs.frames import Frames
-from studio.runs.history import BEFORE, History, Unsaved, view_file
+from studio.runs.history import BEFORE, History, Saved, Unsaved, view_file
 
 log = logging.getLogger(__name__)
 
-Method = Callable[[Bundle, Any], Run]
+Method = Callable[[Bundle, Any], Run[Report]]
 Make = Callable[[], Request]  # ValueError with a sentence where it cannot be made
 
 KEPT_VIEWS = ("attention/",)  # of an edit's further pictures, those that are worth their place
@@ -130,7 +132,7 @@ class Engine:
             student = self._models.bundle().student
             if student is None:
                 raise ValueError("This model has no student, so nothing can be painted live.")
-            return drain(method(student, request)).images[0]
+            return drain(method(student, request)).results[0].image
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -168,13 +170,13 @@ class Engine:
                 try:
                     step = next(run)
                 except StopIteration as end:
-                    edit: Edit = end.value
+                    edit: Edit[Report] = end.value
                     break
                 yield self._stepped(step, frames, pace)
         finally:
             run.close()
         if said := _said(bundle, edit, other):
-            edit = replace(edit, notes={**edit.notes, "note": said})
+            edit = replace(edit, report=replace(edit.report, note=said))
         yield self._finished(order, request, bundle, edit, frames, self._clock() - begun)
 
     def _stepped(self, step: Step, frames: Frames, pace: "Pace") -> Stepped:
@@ -191,17 +193,17 @@ class Engine:
         order: Order,
         request: Request,
         bundle: Bundle,
-        edit: Edit,
+        edit: Edit[Report],
         frames: Frames,
         seconds: float,
     ) -> Finished:
         recipe = recipes.of(order.name, bundle.name, request)
-        notes = {**edit.notes, "sheets": frames.counts}
+        notes = {**recipes.notes(edit), "sheets": frames.counts}
         recipe |= {"loras": dict(bundle.loras), "embeddings": list(bundle.words)}
         recipe |= {"seeds": edit.seeds, "notes": notes, "seconds": round(seconds, 3)}
         files = Files()
-        for n in range(len(edit.images)):
-            files.make[f"{n}.png"] = partial(_result, edit.images, recipe, n)
+        for n, result in enumerate(edit.results):
+            files.make[f"{n}.png"] = partial(_png, result, recipe, n)
         if (before := edit.views.get("before")) is not None:
             files.make[BEFORE] = partial(recipes.png, before)
         for n, frame in frames.kept.items():
@@ -212,28 +214,16 @@ class Engine:
         edit_id = order.id
         try:
             saved = self._history.save(edit_id, order.visitor, recipe, files, order.parent)
-            images, before_path, frame_paths = saved.images, saved.before, saved.frames
-            view_paths = saved.views
         except Unsaved as error:
             log.exception("An edit could not be saved")
             notes["note"] = UNSAVED.format(reason=error)
-            results = [f"{n}.png" for n in range(len(edit.images))]
+            results = [f"{n}.png" for n in range(len(edit.results))]
             kept = [name for name in (*results, BEFORE) if name in files.make]
             aside = Files({name: files.make[name] for name in kept})
             paths = self._set_aside(edit_id, aside, str(error))
             images = tuple(paths[name] for name in results)
-            before_path, frame_paths, view_paths = paths.get(BEFORE), (), {}
-        return Finished(
-            edit_id=edit_id,
-            images=images,
-            seeds=tuple(edit.seeds),
-            before=before_path,
-            frames=frame_paths,
-            notes=notes,
-            seconds=seconds,
-            views=view_paths,
-            asked=recipe["request"],
-        )
+            saved = Saved(edit_id, None, 0.0, recipe, images, paths.get(BEFORE), (), {})
+        return finished(saved)
 
     def _set_aside(
         self, edit_id: str, files: Mapping[str, bytes], reason: str
@@ -255,15 +245,15 @@ class Engine:
         raise ValueError(LOST.format(reason=reason))
 
 
-def _result(images: Sequence[Image.Image], recipe: Mapping[str, Any], n: int) -> bytes:
-    return recipes.png(images[n], recipe, n)
+def _png(result: Result, recipe: Mapping[str, Any], n: int) -> bytes:
+    return recipes.png(result.image, recipe, n)
 
 
-def _said(bundle: Bundle, edit: Edit, other: str) -> str:
+def _said(bundle: Bundle, edit: Edit[Report], other: str) -> str:
     """What the method has to say of its run, and what there is to say of the networks."""
     spared = SPARED if bundle.spares else ""
     compiling = bundle.compiled.remark if bundle.compiled else ""
-    said = [edit.notes.get("note", ""), other, *bundle.unused.values(), spared, compiling]
+    said = [edit.report.note, other, *bundle.unused.values(), spared, compiling]
     return " ".join(filter(None, said))
 
 

@@ -318,15 +318,15 @@ def _record(text: object, edit_id: object) -> Mapping[str, Any] | None:
         record.get("id") == edit_id
         and isinstance(record.get("visitor"), str)
         and (parent is None or isinstance(parent, str))
-        and _is_number(record.get("created"))
-        and _is_number(record.get("seconds", 0))
+        and is_number(record.get("created"))
+        and is_number(record.get("seconds", 0))
         and isinstance(seeds, list)
-        and all(map(_is_number, cast("list[object]", seeds)))
+        and all(map(is_number, cast("list[object]", seeds)))
         and all(isinstance(record.get(name, {}), dict) for name in ("request", "notes"))
     )
     return record if whole else None
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     """Whether it is a finite number of a size that a database holds."""
     return type(value) in (int, float) and -1e15 < cast("float", value) < 1e15

@@ -18,11 +18,20 @@ from typing import Any, cast
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pipelines.edit import Edit, Report
 from pipelines.request import SCHEDULERS, Request
 
 STRIP = 512  # rows of pixels
 VERSION = 2
 CHUNK = "pentimento"  # the name of our JSON in the PNG
+FIGURES = {  # of each picture → their list in the notes
+    "strength": "strengths",
+    "steps": "steps",
+    "distance_to_guide": "distance_to_guide",
+    "agreement": "agreement",
+    "changed_inside": "changed_inside",
+    "changed_outside": "changed_outside",
+}
 PRIVATE = ("visitor",)  # kept on the disk, never in a file that may be passed on
 
 
@@ -30,6 +39,18 @@ def of(method: str, model: str, request: Request) -> dict[str, Any]:
     """The request as JSON; a picture in it becomes its size and a hash of its pixels."""
     asked = {each.name: _plain(getattr(request, each.name)) for each in fields(request)}
     return {"version": VERSION, "method": method, "model": model, "request": asked}
+
+
+def notes(edit: Edit[Report]) -> dict[str, Any]:
+    """The figures of an edit as JSON: its report, and a list of each figure of its pictures."""
+    told = {each.name: _plain(getattr(edit.report, each.name)) for each in fields(edit.report)}
+    for name, key in FIGURES.items():
+        values = [getattr(each, name) for each in edit.results]
+        if any(value is not None for value in values):
+            told[key] = _plain(values)
+    if changes := [each.change for each in edit.results if each.change is not None]:
+        told["edits"] = _plain(changes)
+    return {key: value for key, value in told.items() if value not in (None, "")}
 
 
 def _plain(value: object) -> Any:

@@ -1,14 +1,13 @@
 """The grid: what a finished comparison tells about each of its pictures."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from components.contract.events import Finished
+from components.contract.events import Attention, Change, Finished, FinishedPicture
 from components.grid import compared, place
-from components.stage import words_of
 
 
 @pytest.fixture
@@ -18,27 +17,16 @@ def finished(tmp_path: Path) -> Finished:
         Image.new("RGB", (30, 30), (number * 10, 0, 0)).save(path)
     return Finished(
         edit_id="edit-7",
-        images=tuple(paths[:3]),
-        seeds=(5, 5, 5),
-        before=None,
-        frames=(),
-        notes={
-            "edits": [
-                {"said": "Replaced.", "changed": 0.25, "distance": 0.1, "where": (0, 0, 9, 9)},
-                {"said": "The same words.", "changed": 0.0, "distance": 0.0, "where": None},
-            ],
-            "sheets": [3, 3],
-            "attention": {"words": [["a"], ["a"], ["a"]], "size": [2, 2], "steps": 4, "peaks": []},
-        },
+        pictures=(
+            FinishedPicture(paths[0], 5, "a house"),
+            FinishedPicture(paths[1], 5, "a tower", change=Change("Replaced.", 0.25, (0, 0, 9, 9))),
+            FinishedPicture(paths[2], 5, "a house", change=Change("The same words.", 0.0, None)),
+        ),
+        sheets=(3, 3),
+        attention=Attention([["a"], ["a"], ["a"]], (2, 2), 4),
         seconds=2.04,
         views={f"attention/{row}": paths[3 + row] for row in range(3)},
-        asked={"prompt": "a house", "edits": [{"prompt": "a tower"}, {"prompt": "a house"}]},
     )
-
-
-def changed(finished: Finished, **fields: Any) -> Finished:
-    named = {name: getattr(finished, name) for name in Finished.__slots__}
-    return Finished(**{**named, **fields})
 
 
 def test_every_picture_has_its_words_and_every_edit_its_figures(finished: Finished) -> None:
@@ -58,10 +46,8 @@ def test_every_picture_has_its_words_and_every_edit_its_figures(finished: Finish
 
 def test_the_seed_is_told_where_it_drew_the_source(finished: Finished) -> None:
     assert compared(finished)["caption"] == "seed 5 · 2.0 s"
-    given = changed(
-        finished,
-        before=finished.images[0],
-        notes={**finished.notes, "reconstruction_psnr": 31.24, "ceiling_psnr": 33.0},
+    given = replace(
+        finished, before=finished.images[0], reconstruction_psnr=31.24, ceiling_psnr=33.0
     )
     told = compared(given)
     assert told["caption"] == "2.0 s" and told["before"]
@@ -71,8 +57,8 @@ def test_the_seed_is_told_where_it_drew_the_source(finished: Finished) -> None:
 def test_maps_are_told_where_they_were_collected(finished: Finished) -> None:
     maps = compared(finished)["attention"]
     assert maps["words"] == [["a"]] * 3 and maps["steps"] == 4 and len(maps["files"]) == 3
-    assert compared(changed(finished, views={}))["attention"] is None
-    assert compared(changed(finished, notes={}))["attention"] is None
+    assert compared(replace(finished, views={}))["attention"] is None
+    assert compared(replace(finished, attention=None))["attention"] is None
 
 
 @pytest.mark.parametrize(
@@ -89,9 +75,3 @@ def test_maps_are_told_where_they_were_collected(finished: Finished) -> None:
 )
 def test_a_box_is_somewhere(box: tuple[int, int, int, int], words: str) -> None:
     assert place(box, (30, 30)) == words
-
-
-def test_candidates_share_their_words(finished: Finished) -> None:
-    assert words_of(finished) == ["a house", "a tower", "a house"]
-    assert words_of(changed(finished, asked={"prompt": "a boat"})) == ["a boat"] * 3
-    assert words_of(changed(finished, asked={})) == [""] * 3

@@ -14,7 +14,7 @@ from components.contract.events import BROKEN, Event, Failed, Finished, Stepped,
 from components.run import NOBODY, Run, run
 from components.stage import Stage, stage
 
-DONE = Finished("edit", (), (), None, ())
+DONE = Finished(edit_id="edit", pictures=())
 REQUEST: Any = SimpleNamespace(username="ann", session_hash="s")
 
 

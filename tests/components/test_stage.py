@@ -1,6 +1,7 @@
 """The stage: each event becomes updates of widgets, here and nowhere else."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from components.contract.events import Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import Failed, Finished, FinishedPicture, Stepped, Stopped, Waiting
 from components.served import GONE, cached
 from components.stage import Result, Stage, stage
 
@@ -27,11 +28,12 @@ def finished(tmp_path: Path) -> Finished:
         Image.new("RGB", (8, 8), (number * 10, 0, 0)).save(path)
     return Finished(
         edit_id="edit-7",
-        images=(paths[0], paths[1]),
-        seeds=(5, 6),
+        pictures=tuple(
+            FinishedPicture(path, seed, "a house", strength=0.7)
+            for path, seed in ((paths[0], 5), (paths[1], 6))
+        ),
         before=paths[2],
         frames=tuple(paths[3:]),
-        notes={"strengths": [0.7, 0.7]},
         seconds=2.04,
         asked={"prompt": "a house"},
     )
@@ -117,36 +119,32 @@ def test_the_page_may_go_on_from_what_the_session_keeps(plate: Stage, finished: 
     [
         ([0.4, 0.9], ["strength 0.40", "strength 0.90"]),
         ([0.7, 0.7], ["seed 5", "seed 6"]),
-        (None, ["seed 5", "seed 6"]),
-        ([0.4], ["seed 5", "seed 6"]),
+        ([None, None], ["seed 5", "seed 6"]),
     ],
 )
 def test_variations_are_named_by_what_differs(
     plate: Stage, finished: Finished, strengths: Any, labels: list[str]
 ) -> None:
-    notes = {"strengths": strengths}
-    event = Finished("e", finished.images, (5, 6), None, (), notes)
-    moment = plate.show(event)[plate.plate]
+    pictures = map(FinishedPicture, finished.images, (5, 6), ("", ""), strengths)
+    moment = plate.show(Finished(edit_id="e", pictures=tuple(pictures)))[plate.plate]
     assert [each["label"] for each in moment["pictures"]] == labels
     assert moment["before"] is None
 
 
 def test_what_the_model_did_not_hear_is_said(plate: Stage, finished: Finished) -> None:
-    notes = {"unknown_words": ["zeppelin"], "note": "DPM++ ran."}
-    event = Finished("e", finished.images[:1], (5,), None, (), notes)
+    event = replace(finished, unknown_words=("zeppelin",), note="DPM++ ran.")
     assert plate.show(event)[plate.plate]["text"] == (
         "Unknown to this model, so not in the picture: zeppelin. DPM++ ran."
     )
 
 
 def test_candidates_stand_by_rank_and_keep_their_names(plate: Stage, finished: Finished) -> None:
-    notes = {
-        "ranking": [1, 0],
-        "agreement": [0.21, 0.28],
-        "changed_inside": [0.5, 0.971],
-        "changed_outside": [0, 1],
-    }
-    updates = plate.show(Finished("e", finished.images, (5, 6), None, (), notes))
+    first, second = finished.images
+    pictures = (
+        FinishedPicture(first, 5, agreement=0.21, changed_inside=0.5, changed_outside=0),
+        FinishedPicture(second, 6, agreement=0.28, changed_inside=0.971, changed_outside=1),
+    )
+    updates = plate.show(Finished(edit_id="e", pictures=pictures, ranking=(1, 0)))
     best, second = updates[plate.plate]["pictures"]
     assert [each.seed for each in updates[plate.results]] == [6, 5]
     assert Path(best["file"]["path"]).name == "pentimento-e-2.png"
@@ -155,12 +153,10 @@ def test_candidates_stand_by_rank_and_keep_their_names(plate: Stage, finished: F
     assert second["truth"] == "Changed inside the mask: 50 %, outside: 0 pixels."
 
 
-@pytest.mark.parametrize("ranking", [[0], [0, 0], [1, 2], None])
-def test_what_ranks_not_every_picture_ranks_none(
-    plate: Stage, finished: Finished, ranking: Any
+def test_what_is_not_ranked_stands_in_the_order_of_its_seeds(
+    plate: Stage, finished: Finished
 ) -> None:
-    event = Finished("e", finished.images, (5, 6), None, (), {"ranking": ranking})
-    updates = plate.show(event)
+    updates = plate.show(finished)
     assert [each.seed for each in updates[plate.results]] == [5, 6]
     assert updates[plate.plate]["pictures"][0]["truth"] == ""
 

@@ -18,7 +18,15 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from components.actions import Actions, Painting, Towards
-from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
+from components.contract.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishedPicture,
+    Stepped,
+    Stopped,
+    Waiting,
+)
 from components.contract.facts import ModelFacts
 from components.contract.sketch import Region, Sketch
 from components.page import page
@@ -227,13 +235,29 @@ class Pretend:
                     )
             result.save(path)
         unknown = [word for word in values["prompt"].split() if word not in KNOWN]
-        notes = {"strengths": list(strengths), "unknown_words": unknown}
-        if mask is not None:
-            rows = range(len(images))
-            notes |= {"ranking": [*reversed(rows)], "agreement": [0.2 + 0.01 * n for n in rows]}
-            notes |= {"changed_inside": [0.97] * len(rows), "changed_outside": [0] * len(rows)}
-        before_path = folder / "before.png"
-        return Finished(name, images, seeds, before_path, frames, notes, 1.5, asked=values)
+        masked = mask is not None
+        pictures = tuple(
+            FinishedPicture(
+                path=path,
+                seed=seed,
+                words=values["prompt"],
+                strength=strength,
+                agreement=0.2 + 0.01 * row if masked else None,
+                changed_inside=0.97 if masked else None,
+                changed_outside=0 if masked else None,
+            )
+            for row, (path, seed, strength) in enumerate(zip(images, seeds, strengths, strict=True))
+        )
+        return Finished(
+            edit_id=name,
+            pictures=pictures,
+            before=folder / "before.png",
+            frames=frames,
+            seconds=1.5,
+            ranking=tuple(reversed(range(len(images)))) if masked else (),
+            unknown_words=tuple(unknown),
+            asked=values,
+        )
 
 
 def steps_of(steps: int, strength: float) -> int:

@@ -18,9 +18,10 @@ from pipelines import (
     sdedit,
 )
 from pipelines.core.sampling import Step
+from pipelines.edit import Report
 from tests import toys
 
-Run = Generator[Step, None, Edit]
+Run = Generator[Step, None, Edit[Report]]
 
 WORDS, OTHERS = "a red cat", "a red dog"
 COMPARED = PromptToPrompt(
@@ -55,7 +56,7 @@ def told(run: Run) -> Iterator[bytes]:
         try:
             step = next(run)
         except StopIteration as end:
-            edit: Edit = end.value
+            edit: Edit[Report] = end.value
             yield b"".join(picture.tobytes() for picture in edit.images)
             return
         yield step.latents.numpy().tobytes()

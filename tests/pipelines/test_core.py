@@ -14,7 +14,8 @@ from PIL import Image
 import pipelines
 from pipelines import Bundle, SDEdit
 from pipelines.core import masks, noise, preview, sizes
-from pipelines.request import SCHEDULERS, Edit, Request, hints
+from pipelines.edit import Edit, Report, Result, in_memory
+from pipelines.request import SCHEDULERS, Request, hints
 from pipelines.words.prompt import unknown_words
 from tests import toys
 
@@ -121,7 +122,9 @@ def test_a_request_cleans_its_values() -> None:
 
 def test_an_edit_is_its_images() -> None:
     images = [Image.new("RGB", (1, 1))] * 2
-    assert list(Edit(images, [1, 2])) == images
+    results = [Result(make=in_memory(each), seed=n) for n, each in enumerate(images, start=1)]
+    edit = Edit(results, Report())
+    assert list(edit) == edit.images == images and edit.seeds == [1, 2]
 
 
 def test_the_package_imports_without_torch_and_names_its_surface() -> None:

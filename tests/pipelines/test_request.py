@@ -1,14 +1,11 @@
 """Numbers: which are taken, and how a sentence shows them; and the pictures of an edit."""
 
 import re
-import weakref
-from functools import partial
 
 import pytest
-from PIL import Image
 
 from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
-from pipelines.request import Pictures, Range, readable
+from pipelines.request import Range, readable
 from pipelines.words import emphasis
 
 SEED = Range(0, 2**32 - 1, 1, "Seed")
@@ -110,27 +107,3 @@ def test_what_is_written_is_checked_and_cleaned() -> None:
         SEED.parse("0.5")
     with pytest.raises(ValueError, match="must be a whole number"):
         SEED.parse("9" * 5000)
-
-
-def test_large_pictures_are_made_when_they_are_looked_at_and_let_go() -> None:
-    made: list[weakref.ref[Image.Image]] = []
-
-    def make(gray: int) -> Image.Image:
-        picture = Image.new("RGB", (1, 1), (gray,) * 3)
-        made.append(weakref.ref(picture))
-        return picture
-
-    found = Pictures.of([partial(make, gray) for gray in range(5)], (4000, 4000))
-    assert len(found) == 5 and made == []
-    for gray, each in enumerate(found):
-        assert each.getpixel((0, 0)) == (gray,) * 3
-        assert sum(kept() is not None for kept in made) == 1
-    assert [each.getpixel((0, 0)) for each in found[1:-1]] == [(n,) * 3 for n in (1, 2, 3)]
-    assert found[-1].getpixel((0, 0)) == (4,) * 3
-    with pytest.raises(IndexError):
-        found[5]
-
-
-def test_pictures_that_are_few_or_small_are_kept() -> None:
-    found = Pictures.of([lambda: Image.new("RGB", (1, 1))] * 4, (4000, 4000))
-    assert isinstance(found, list) and found[0] is found[0]

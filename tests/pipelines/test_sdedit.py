@@ -83,7 +83,7 @@ def test_an_empty_mask_returns_the_input_and_says_so(
     edit = drain(sdedit(bundle, ask(mask_image=Image.new("L", (32, 32)), num_images=2)))
     assert all(same(each, picture) for each in edit.images)
     assert len(edit.images) == 2
-    assert "empty" in edit.notes["note"]
+    assert "empty" in edit.report.note
 
 
 @pytest.mark.parametrize("name", solvers.CLASSES)
@@ -128,7 +128,7 @@ def test_a_row_of_a_sweep_equals_its_single_run(bundle: Bundle, ask: Ask, name: 
     strengths = (0.5, 0.0, 0.9, 0.2, 0.5, 0.21, 0.04)
     swept = drain(sdedit(bundle, ask(strengths=strengths, scheduler=name)))
     assert swept.seeds == [5] * 7
-    assert swept.notes["steps"] == [3, 0, 6, 2, 3, 2, 1]
+    assert [each.steps for each in swept.results] == [3, 0, 6, 2, 3, 2, 1]
     for strength, row in zip(strengths, swept.images, strict=True):
         (single,) = drain(sdedit(bundle, ask(strength=strength, scheduler=name))).images
         difference = np.abs(np.asarray(row, int) - np.asarray(single, int)).max()
@@ -221,12 +221,12 @@ def test_the_result_has_the_size_the_model_works_at_and_the_aspect(
     assert result.width % bundle.multiple == result.height % bundle.multiple == 0
 
 
-def test_notes_tell_what_ran(bundle: Bundle, ask: Ask) -> None:
-    notes = drain(sdedit(bundle, ask(strength=0.5))).notes
-    assert notes["scheduler"] == "ddim"
-    assert notes["steps"] == [3]
-    assert notes["unknown_words"] == []
-    assert notes["distance_to_guide"][0] > 0
+def test_the_report_tells_what_ran(bundle: Bundle, ask: Ask) -> None:
+    edit = drain(sdedit(bundle, ask(strength=0.5)))
+    assert (edit.report.scheduler, edit.report.unknown_words) == ("ddim", [])
+    (only,) = edit.results
+    assert (only.strength, only.steps) == (0.5, 3)
+    assert only.distance_to_guide is not None and only.distance_to_guide > 0
 
 
 @pytest.mark.parametrize(

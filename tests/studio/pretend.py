@@ -11,7 +11,8 @@ from PIL import Image
 
 from pipelines.core.sampling import Moment, Run, Step
 from pipelines.core.schedule import Level
-from pipelines.request import Edit, Request
+from pipelines.edit import Edit, Report, Result, in_memory
+from pipelines.request import Request
 from pipelines.words.prompt import Prompt
 from studio.models.loaded import Models
 
@@ -55,16 +56,17 @@ def step(index: int, total: int, value: float = 0.0, colour: str = "red") -> Ste
     )
 
 
-def edit(count: int = 1, seed: int = 7) -> Edit:
+def edit(count: int = 1, seed: int = 7) -> Edit[Report]:
     images = [Image.new("RGB", (16, 16), (10 * n, 0, 0)) for n in range(count)]
     before = {"before": Image.new("RGB", (16, 16), "white")}
-    return Edit(images, [seed + n for n in range(count)], {"scheduler": "ddim"}, before)
+    results = [Result(make=in_memory(each), seed=seed + n) for n, each in enumerate(images)]
+    return Edit(results, Report(scheduler="ddim"), before)
 
 
-def steps(total: int = 3, values: Sequence[float] = ()) -> Callable[[Any, Request], Run]:
+def steps(total: int = 3, values: Sequence[float] = ()) -> Callable[[Any, Request], Run[Report]]:
     """A method of `total` steps, whose latents are `values` where they are given."""
 
-    def method(_bundle: Any, request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, request: Request) -> Generator[Step, None, Edit[Report]]:
         for index in range(1, total + 1):
             yield step(index, total, values[index - 1] if index <= len(values) else 0.0)
         return edit(seed=request.seed)

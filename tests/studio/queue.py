@@ -11,7 +11,7 @@ from components.contract.events import Event, Finished, Stepped
 from studio.runs.jobs import Jobs, Limits
 
 PATIENCE = 10.0  # seconds; far more than any of this takes
-DONE = Finished(edit_id="e", images=(), seeds=(), before=None, frames=())
+DONE = Finished(edit_id="e", pictures=())
 
 
 class Clock:

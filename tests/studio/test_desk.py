@@ -216,9 +216,9 @@ def test_an_edit_that_waited_while_another_model_was_chosen_says_so(
     place.models.choose("another/model")
     go.set()
     running, waiting = map(place.last, jobs)
-    assert isinstance(running, Finished) and "note" not in running.notes, "it had begun"
+    assert isinstance(running, Finished) and running.note == "", "it had begun"
     assert isinstance(waiting, Finished)
-    assert waiting.notes["note"] == "Drawn with pretend, which was chosen while this waited."
+    assert waiting.note == "Drawn with pretend, which was chosen while this waited."
 
 
 def test_a_failure_ends_the_watching(place: Place, sketch: Sketch) -> None:

@@ -10,8 +10,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from pipelines import Blended, Bundle, blended, drain
-from pipelines.blended import BACKGROUNDS, tuning
+from pipelines.blended import BACKGROUNDS, BlendedReport, tuning
 from pipelines.core import solvers
+from pipelines.edit import Edit
 from pipelines.networks.ranking import Ranker
 from tests import toys
 from tests.pictures import same
@@ -71,6 +72,14 @@ def differing(one: Image.Image, other: Image.Image) -> np.ndarray:
     return (np.asarray(one) != np.asarray(other)).any(-1)
 
 
+def inside(edit: Edit[BlendedReport]) -> list[float]:
+    return [-1.0 if each.changed_inside is None else each.changed_inside for each in edit.results]
+
+
+def outside(edit: Edit[BlendedReport]) -> list[int | None]:
+    return [each.changed_outside for each in edit.results]
+
+
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_the_same_request_gives_the_same_picture_bit_for_bit(
     bundle: Bundle, ask: Ask, background: str
@@ -95,8 +104,8 @@ def test_nothing_to_do_returns_the_input_and_says_so(
     edit = drain(blended(bundle, ask(num_images=2, **changes)))
     assert len(edit.images) == 2
     assert all(same(each, picture) for each in edit.images)
-    assert why in edit.notes["note"]
-    assert edit.notes["changed_inside"] == [0, 0] == edit.notes["changed_outside"]
+    assert why in edit.report.note
+    assert inside(edit) == [0, 0] == outside(edit)
 
 
 @pytest.mark.parametrize("name", solvers.CLASSES)
@@ -110,11 +119,11 @@ def test_outside_the_mask_are_the_originals_own_pixels(
     edit = drain(blended(bundle, request))
     (result,) = edit.images
     assert result.size == image.size
-    changed, inside = differing(image, result), np.asarray(mask) > 0
-    assert not changed[~inside].any()
-    assert changed[inside].mean() > 0.9
-    assert edit.notes["changed_outside"] == [0]
-    assert edit.notes["changed_inside"] == [pytest.approx(changed[inside].mean())]
+    changed, masked = differing(image, result), np.asarray(mask) > 0
+    assert not changed[~masked].any()
+    assert changed[masked].mean() > 0.9
+    assert outside(edit) == [0]
+    assert inside(edit) == [pytest.approx(changed[masked].mean())]
 
 
 @pytest.mark.parametrize("background", ["none", "tune"])
@@ -124,7 +133,7 @@ def test_without_a_paste_the_surroundings_are_as_decoded_and_counted(
     edit = drain(blended(bundle, ask(background=background)))
     outside = np.asarray(edit.views["mask"]) == 0
     counted = int(differing(picture, edit.images[0])[outside].sum())
-    assert edit.notes["changed_outside"] == [counted]
+    assert outside(edit) == [counted]
     assert counted > outside.sum() / 2
 
 
@@ -259,11 +268,11 @@ def test_a_one_pixel_mask_changes_that_pixel(
 ) -> None:
     mask = spot((32, 32), (13, 6, 13, 6))
     edit = drain(blended(bundle, ask(mask_image=mask, background=background, crop=crop)))
-    assert edit.notes["changed_inside"] == [1]
+    assert inside(edit) == [1]
     if background in ("paste", "poisson"):
         changed = np.argwhere(differing(edit.images[0], edit.views["before"]))
         assert changed.tolist() == [[6, 13]]
-    assert ("Poisson" in edit.notes.get("note", "")) is (background == "poisson")
+    assert ("Poisson" in edit.report.note) is (background == "poisson")
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
@@ -272,7 +281,7 @@ def test_a_full_mask_shows_what_was_decoded(bundle: Bundle, ask: Ask, background
     edit = drain(blended(bundle, full))
     (decoded,) = bundle.decode(latents(bundle, full)[-1])
     assert same(edit.images[0], decoded)
-    assert ("note" in edit.notes) is (background in ("poisson", "tune"))
+    assert (edit.report.note != "") is (background in ("poisson", "tune"))
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler_ancestral", "dpmpp_2m"])
@@ -326,9 +335,9 @@ def test_a_small_mask_in_a_large_picture_is_worked_on_alone(bundle: Bundle, ask:
         drain(blended(bundle, ask(image=image, mask_image=mask, crop=crop)))
         for crop in ("auto", "off")
     )
-    assert cropped.notes["crop"] == [89, 69, 121, 101]  # the model's own 32 pixels around the mask
-    assert "crop" not in whole.notes
-    assert cropped.notes["changed_outside"] == whole.notes["changed_outside"] == [0]
+    assert cropped.report.crop == [89, 69, 121, 101]  # the model's own 32 pixels around the mask
+    assert whole.report.crop is None
+    assert outside(cropped) == outside(whole) == [0]
     assert not same(cropped.images[0], whole.images[0])
     alone = ask(image=image.crop((89, 69, 121, 101)), mask_image=mask.crop((89, 69, 121, 101)))
     (part,) = drain(blended(bundle, alone)).images
@@ -344,9 +353,9 @@ def test_a_quick_crop_costs_its_share_of_the_whole(bundle: Bundle, ask: Ask) -> 
     for step in blended(bundle, request):
         assert step.latents.shape[-2:] == (8, 8)  # of the 16 x 16 that the whole is worked on at
     edit = drain(blended(bundle, request))
-    assert edit.notes["crop"] == [24, 24, 88, 88]
-    assert edit.notes["changed_outside"] == [0]
-    assert edit.notes["changed_inside"][0] > 0.9
+    assert edit.report.crop == [24, 24, 88, 88]
+    assert outside(edit) == [0]
+    assert inside(edit)[0] > 0.9
 
 
 def test_the_frame_can_be_extended(bundle: Bundle, ask: Ask, picture: Image.Image) -> None:
@@ -355,8 +364,8 @@ def test_the_frame_can_be_extended(bundle: Bundle, ask: Ask, picture: Image.Imag
         assert image.size == (40, 48)
         assert same(image.crop((8, 0, 40, 32)), picture)
     assert edit.views["before"].size == edit.views["mask"].size == (40, 48)
-    assert edit.notes["changed_outside"] == [0, 0]
-    assert min(edit.notes["changed_inside"]) > 0.9
+    assert outside(edit) == [0, 0]
+    assert min(inside(edit)) > 0.9
 
 
 def test_a_mask_and_a_border_go_together_and_growing_spares_the_picture(
@@ -389,45 +398,44 @@ def test_pictures_of_any_size_work(
     request = ask(image=noise(size), mask_image=spot(size, (0, 0, 0, 0)), crop=crop)
     edit = drain(blended(bundle, request))
     assert edit.images[0].size == size
-    assert edit.notes["changed_outside"] == [0]
+    assert outside(edit) == [0]
 
 
 def test_no_words_work(bundle: Bundle, ask: Ask) -> None:
     edit = drain(blended(bundle, ask(prompt="")))
-    assert edit.notes["changed_inside"][0] > 0.9
-    assert "ranking" not in edit.notes
+    assert inside(edit)[0] > 0.9
+    assert not edit.report.ranking or ()
 
 
 def test_candidates_are_ranked_where_there_is_a_ranker(
     bundle: Bundle, ask: Ask, tmp_path: Path
 ) -> None:
     edit = drain(blended(bundle, ask(num_images=3)))
-    assert not {"ranking", "agreement"} & set(edit.notes)
+    assert not edit.report.ranking or ()
+    assert {each.agreement for each in edit.results} == {None}
     toys.tiny_ranker(tmp_path)
     ranked = Bundle.of(toys.tiny_pipeline(tmp_path / "words"))
     ranked.ranker = Ranker.load(tmp_path)
     edit = drain(blended(ranked, ask(num_images=3)))
-    agreement, ranking = edit.notes["agreement"], edit.notes["ranking"]
+    agreement, ranking = [each.agreement or 0.0 for each in edit.results], edit.report.ranking or ()
     assert sorted(ranking) == [0, 1, 2]
     assert [agreement[row] for row in ranking] == sorted(agreement, reverse=True)
-    assert "ranking" not in drain(blended(ranked, ask(prompt=" "))).notes
+    assert not drain(blended(ranked, ask(prompt=" "))).report.ranking
 
 
 def test_an_inpainting_unet_keeps_the_laws(ask: Ask, tmp_path: Path) -> None:
     bundle = Bundle.of(toys.tiny_pipeline(tmp_path, in_channels=9))
     for changes in ({}, {"strength": 0.5}, {"mask_image": spot((32, 32), (4, 4, 20, 20), 128)}):
         edit = drain(blended(bundle, ask(num_images=2, **changes)))
-        assert edit.notes["changed_outside"] == [0, 0]
-        assert min(edit.notes["changed_inside"]) > 0.9
+        assert outside(edit) == [0, 0]
+        assert min(inside(edit)) > 0.9
     edit = drain(blended(bundle, ask(shrink_steps=2)))
-    assert "told the mask" in edit.notes["note"]
+    assert "told the mask" in edit.report.note
 
 
-def test_notes_tell_what_ran(bundle: Bundle, ask: Ask) -> None:
-    notes = drain(blended(bundle, ask(strength=0.5))).notes
-    assert notes["scheduler"] == "ddim"
-    assert notes["steps"] == 3
-    assert notes["unknown_words"] == []
+def test_the_report_tells_what_ran(bundle: Bundle, ask: Ask) -> None:
+    report = drain(blended(bundle, ask(strength=0.5))).report
+    assert (report.scheduler, report.steps, report.unknown_words) == ("ddim", 3, [])
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_shut_windows_leave_what_diffusers_draws(bundle: Bundle, folder: Path) -
     for picture, other in zip(edit.images, theirs(folder, (WORDS, OTHERS)), strict=True):
         assert np.abs(levels(picture) - other).max() <= 1
     assert edit.images[0].tobytes() != edit.images[1].tobytes()
-    assert len(edit.notes["attention"]["words"]) == 2
+    assert edit.report.attention is not None and len(edit.report.attention.words) == 2
 
 
 def test_attention_is_controlled_as_published(folder: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_given_picture_is_edited(bundle: Bundle, picture: Image.Image) -> None
         image=picture, prompt=WORDS, edits=(PromptEdit(prompt=OTHERS),), **ASKED
     )
     edit = drain(prompt_to_prompt(bundle, request))
-    assert edit.notes["reconstruction_psnr"] == pytest.approx(edit.notes["ceiling_psnr"], abs=0.2)
+    assert edit.report.reconstruction_psnr == pytest.approx(edit.report.ceiling_psnr, abs=0.2)
     assert edit.images[1].tobytes() != edit.images[0].tobytes()
 
 

@@ -23,13 +23,14 @@ from pipelines import (
     sdedit,
 )
 from pipelines.core.sampling import Run
+from pipelines.edit import Report
 from tests.toys import EPSILON, tiny_pipeline, tiny_xl_pipeline
 
 WORDS: dict[str, Any] = {"prompt": "a red house", "num_inference_steps": 3}
 PICTURE = Image.effect_noise((32, 32), 80).convert("RGB")
 MASK = Image.new("L", (32, 32))
 MASK.paste(255, (8, 8, 24, 24))
-METHODS: dict[str, tuple[Callable[[Bundle, Any], Run], Callable[[], Any]]] = {
+METHODS: dict[str, tuple[Callable[[Bundle, Any], Run[Report]], Callable[[], Any]]] = {
     "paint": (sdedit, partial(SDEdit, image=PICTURE, num_images=3, **WORDS)),
     "replace": (blended, partial(Blended, image=PICTURE, mask_image=MASK, num_images=2, **WORDS)),
     "compare": (
@@ -62,7 +63,7 @@ def test_it_is_the_same_picture_in_smaller_parts(name: str, bundle: Bundle) -> N
 
 
 def counted(
-    bundle: Bundle, method: Callable[[Bundle, Any], Run], request: Request
+    bundle: Bundle, method: Callable[[Bundle, Any], Run[Report]], request: Request
 ) -> tuple[Sequence[Image.Image], list[int]]:
     """The pictures, and the rows of each call of the denoiser."""
     rows: list[int] = []

@@ -30,7 +30,7 @@ def test_it_paints_in_two_steps_with_the_models_own_words(postcard: Bundle) -> N
         **student.defaults,
     )
     edit = drain(sdedit(student, request))
-    assert edit.notes["steps"] == [2]
+    assert edit.results[0].steps == 2
     assert edit.images[0].size == (256, 256)
 
 

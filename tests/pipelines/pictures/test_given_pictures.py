@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from pipelines import Blended, Bundle, SDEdit, blended, drain, sdedit
+from pipelines.blended import BlendedReport
 from pipelines.core import masks, outline
 from pipelines.core.crop import Window
-from pipelines.request import Edit
+from pipelines.edit import Edit
 from tests import toys
 from tests.picture_files import PLACES, corners, encoded
 from tests.pictures import same
@@ -36,7 +37,9 @@ def photo() -> Image.Image:
     return Image.effect_noise(SIZE, 90).convert("RGB").resize(SIZE)
 
 
-def replaced(bundle: Bundle, picture: Image.Image, mask: Image.Image, **more: Any) -> Edit:
+def replaced(
+    bundle: Bundle, picture: Image.Image, mask: Image.Image, **more: Any
+) -> Edit[BlendedReport]:
     settings: dict[str, Any] = {"num_inference_steps": 2, "guidance_scale": 1.0, "seed": 5, **more}
     return drain(blended(bundle, Blended(image=picture, mask_image=mask, **settings)))
 
@@ -92,7 +95,7 @@ def test_noise_of_eight_in_a_mask_changes_no_bit(bundle: Bundle, background: str
         replaced(bundle, picture, mask, background=background, crop="on")
         for mask in (disc(), Image.fromarray(noisy))
     )
-    assert same(one.images[0], other.images[0]) and one.notes == other.notes
+    assert same(one.images[0], other.images[0]) and one.report == other.report
 
 
 @pytest.mark.parametrize("method", ["replace", "paint"])

@@ -272,7 +272,7 @@ def test_direct_inversion_keeps_the_picture_itself(bundle: Bundle, picture: Imag
     edit = drain(prompt_to_prompt(bundle, request))
     (itself,) = bundle.decode(bundle.encode(picture, []))
     assert np.abs(np.asarray(edit.images[0], int) - np.asarray(itself, int)).max() <= 1
-    assert edit.notes["reconstruction_psnr"] == pytest.approx(edit.notes["ceiling_psnr"], abs=0.2)
+    assert edit.report.reconstruction_psnr == pytest.approx(edit.report.ceiling_psnr, abs=0.2)
     assert edit.views["before"].tobytes() == picture.tobytes()
     assert edit.images[1].tobytes() != edit.images[0].tobytes()
 
@@ -404,10 +404,11 @@ def finish(run: Generator[Step, None, Inversion]) -> Inversion:
 def test_the_maps_of_words_are_an_atlas_per_picture(small: Bundle) -> None:
     request = ask(PromptEdit(prompt="a dog, by me"), attention=True)
     edit = drain(prompt_to_prompt(small, request))
-    legend = edit.notes["attention"]
-    assert legend["words"] == [["a", "cat", "by"], ["a", "dog", "by", "me"]]
-    assert [len(each) for each in legend["peaks"]] == [3, 4]
-    across, down = legend["size"]
+    legend = edit.report.attention
+    assert legend is not None
+    assert legend.words == [["a", "cat", "by"], ["a", "dog", "by", "me"]]
+    assert [len(each) for each in legend.peaks] == [3, 4]
+    across, down = legend.size
     for row in (0, 1):
         atlas = edit.views[f"attention/{row}"]
         assert (atlas.mode, atlas.size) == ("L", (4 * across, 5 * down))
@@ -416,11 +417,11 @@ def test_the_maps_of_words_are_an_atlas_per_picture(small: Bundle) -> None:
             assert maps.cell(atlas, (across, down), word).getextrema()[1] == 255
             assert max(each.getextrema()[1] for each in steps) == 255
     bare = drain(prompt_to_prompt(small, ask(PromptEdit(prompt="a dog, by me"))))
-    assert "attention" not in bare.notes
+    assert bare.report.attention is None
     assert bare.images[1].tobytes() == edit.images[1].tobytes()
 
 
-def test_the_notes_say_what_was_done(postcard: Bundle) -> None:
+def test_a_comparison_says_what_was_done(postcard: Bundle) -> None:
     request = PromptToPrompt(
         prompt="a red house",
         num_inference_steps=1,
@@ -433,16 +434,17 @@ def test_the_notes_say_what_was_done(postcard: Bundle) -> None:
         ),
     )
     edit = drain(prompt_to_prompt(postcard, request))
-    kinds = [each["kind"] for each in edit.notes["edits"]]
+    assert edit.results[0].change is None
+    changes = [each.change for each in edit.results if each.change is not None]
+    kinds = [each.kind for each in changes]
     assert kinds == ["replace", "refine", "reweight", "same", "refine"]
-    said = [each["said"] for each in edit.notes["edits"]]
+    said = [each.said for each in changes]
     assert said[0] == "Replaced: “red” became “blue”."
     assert "numbers of words differ" in said[1] and "“pine tree” × 2" in said[1]
     assert said[2] == "The same words, weighed. “red” × -1.5."
     assert said[3] == "The same words, so the same picture."
-    assert edit.notes["edits"][3]["changed"] == 0
-    assert edit.notes["edits"][3]["where"] is None
-    assert edit.notes["unknown_words"] == ["Zeppelin"]
+    assert (changes[3].changed, changes[3].where) == (0, None)
+    assert edit.report.unknown_words == ["Zeppelin"]
     assert edit.seeds == [0] * 6
 
 
@@ -577,8 +579,7 @@ def test_a_kept_source_is_not_decoded_again(
     again = drain(prompt_to_prompt(small, ask(*AGAIN, image=picture), sources))
     assert decoded == [1, 2, len(AGAIN)]
     assert again.images[0].tobytes() == first.images[0].tobytes()
-    told = "reconstruction_psnr", "ceiling_psnr"
-    assert [again.notes[each] for each in told] == [first.notes[each] for each in told]
+    assert again.report == first.report
 
 
 def way_down(bundle: Bundle, request: PromptToPrompt, sources: Sources) -> tuple[Tensor, list[int]]:

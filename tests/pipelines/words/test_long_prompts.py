@@ -234,12 +234,12 @@ def test_what_stands_in_the_fourth_window_is_heard(name: str, postcard: Bundle) 
     prompt = hundred(postcard)
     edits = [drain(method(postcard, ask(each))) for each in (prompt, prompt.replace("blue", "red"))]
     assert edits[0].images[-1].tobytes() != edits[1].images[-1].tobytes()
-    assert "lost_words" not in edits[0].notes
     if name == "compare":
         assert edits[0].images[0].tobytes() == edits[1].images[0].tobytes()
-        legend = edits[0].notes["attention"]
-        assert [len(words) for words in legend["words"]] == [17, 88]
-        assert len(legend["peaks"][1]) == 88 and min(legend["peaks"][1]) > 0
+        legend = edits[0].report.attention
+        assert legend is not None
+        assert [len(words) for words in legend.words] == [17, 88]
+        assert len(legend.peaks[1]) == 88 and min(legend.peaks[1]) > 0
 
 
 @pytest.mark.parametrize("name", METHODS)

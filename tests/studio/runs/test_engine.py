@@ -15,7 +15,8 @@ from PIL import Image
 
 from components.contract.events import Event, Failed, Finished, Stepped, Waiting
 from pipelines.core.sampling import Step
-from pipelines.request import Edit, Request
+from pipelines.edit import Edit, Report
+from pipelines.request import Request
 from studio.inputs.picture_files import Layers
 from studio.runs import engine as module
 from studio.runs.engine import Engine, Method, Order, Pace, out_of_memory
@@ -91,7 +92,7 @@ def test_latents_that_are_no_numbers_end_the_run_and_save_nothing(
 
 
 def test_a_sentence_of_the_method_reaches_the_person(engine: Engine) -> None:
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         yield pretend.step(1, 2)
         raise ValueError("The words are too odd.")
 
@@ -102,7 +103,7 @@ def test_a_sentence_of_the_method_reaches_the_person(engine: Engine) -> None:
 def test_anything_unforeseen_is_one_sentence_and_a_line_in_the_log(
     engine: Engine, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         yield pretend.step(1, 2)
         raise kind("secret detail")
 
@@ -124,7 +125,7 @@ OUT_OF_MEMORY = [
 def test_out_of_memory_is_tried_once_more(engine: Engine, error: Exception, at: int) -> None:
     tries: list[bool] = []
 
-    def method(bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         tries.append(bundle.spares)
         for index in range(3):
             if index == at and len(tries) == 1:
@@ -134,14 +135,14 @@ def test_out_of_memory_is_tried_once_more(engine: Engine, error: Exception, at: 
 
     last = run(engine, method)[-1]
     assert isinstance(last, Finished)
-    assert last.notes["note"] == module.SPARED
+    assert last.note == module.SPARED
     assert tries == [False, True]
 
 
 def test_out_of_memory_twice_is_one_sentence_and_the_next_run_works(engine: Engine) -> None:
     tries: list[int] = []
 
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         tries.append(1)
         yield pretend.step(1, 2)
         raise torch.OutOfMemoryError
@@ -155,7 +156,7 @@ def test_the_second_try_begins_when_the_first_ones_memory_is_free(engine: Engine
     held: list[weakref.ref[torch.Tensor]] = []
     freed: list[bool] = []
 
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         if held:
             gc.collect()
             freed.append(held[0]() is None)
@@ -180,7 +181,7 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
 ) -> None:
     closed: list[str] = []
 
-    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit]:
+    def method(_bundle: Any, _request: Request) -> Generator[Step, None, Edit[Report]]:
         try:
             for index in range(1, 100):
                 yield pretend.step(index, 99)
@@ -188,9 +189,9 @@ def test_closing_between_two_steps_closes_the_method_and_frees_the_device(
             closed.append("closed")
         return pretend.edit()
 
-    held: list[Generator[Step, None, Edit]] = []  # so that only `close` can end it
+    held: list[Generator[Step, None, Edit[Report]]] = []  # so that only `close` can end it
 
-    def holding(bundle: Any, request: Request) -> Generator[Step, None, Edit]:
+    def holding(bundle: Any, request: Request) -> Generator[Step, None, Edit[Report]]:
         held.append(method(bundle, request))
         return held[0]
 
@@ -220,7 +221,7 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     monkeypatch.setattr(history, "save", save)
     last = run(engine, pretend.steps(2))[-1]
     assert isinstance(last, Finished)
-    assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
+    assert "The disk is full" in last.note and "save it now" in last.note
     assert all(path.is_file() for path in last.images)
     assert last.before is not None and last.before.is_file()
 
@@ -233,7 +234,7 @@ def test_a_result_for_which_one_disk_has_no_room_lies_on_another(
     full.fill(monkeypatch, tmp_path / "data")
     last = run(engine, pretend.steps(2))[-1]
     assert isinstance(last, Finished)
-    assert "The disk is full" in last.notes["note"] and "save it now" in last.notes["note"]
+    assert "The disk is full" in last.note and "save it now" in last.note
     assert {path.parent for path in last.images} == {spare / "edit-1"}
     assert spare.stat().st_mode & 0o777 == 0o700, "it lies among other people's files"
     with Image.open(last.images[0]) as image:
@@ -260,7 +261,7 @@ def test_that_a_model_is_being_compiled_is_told(
     models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
     last = run(Engine(models, history, [tmp_path]), pretend.steps())[-1]
     assert isinstance(last, Finished)
-    assert last.notes.get("note", "") == remark
+    assert last.note == remark
 
 
 def test_what_of_a_lora_is_not_used_is_told(tmp_path: Path, history: History) -> None:
@@ -268,7 +269,7 @@ def test_what_of_a_lora_is_not_used_is_told(tmp_path: Path, history: History) ->
     bundle.unused = {"style": "style: 1 of 2 layers is of other shapes."}
     models = pretend.models(tmp_path, lambda *_given, **_named: bundle)
     last = run(Engine(models, history, [tmp_path]), pretend.steps())[-1]
-    assert isinstance(last, Finished) and last.notes["note"] == bundle.unused["style"]
+    assert isinstance(last, Finished) and last.note == bundle.unused["style"]
 
 
 def test_the_parent_is_kept(engine: Engine, history: History) -> None:

@@ -172,7 +172,7 @@ import sys
 from pathlib import Path
 from components.contract.sketch import Sketch
 from tests.peak import peak
-from tests.studio.test_orders import Place
+from tests.studio.runs.test_orders import Place
 
 place = Place(Path(sys.argv[1]))
 sketch = Sketch(Path(sys.argv[2]), None, Path(sys.argv[3]), 2000, 1280)

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from pipelines.blended import BlendedReport
+from pipelines.edit import Change, Edit, Report, Result, in_memory
+from pipelines.prompt_to_prompt import PromptToPromptReport
+from pipelines.prompt_to_prompt.maps import Legend
 from pipelines.sdedit import SDEdit
 from studio.runs import recipes
 from studio.runs.history import History
@@ -83,3 +88,71 @@ def test_a_png_holds_its_pixels_and_its_recipe_and_nothing_else() -> None:
         assert "visitor" not in told
     with Image.open(BytesIO(recipes.png(image))) as bare:
         assert not bare.info
+
+
+@pytest.mark.parametrize(
+    ("report", "figures", "wanted"),
+    [
+        (
+            Report(scheduler="ddim", unknown_words=["zeppelin"], note="DPM++ ran."),
+            {"strength": 0.5, "steps": 3, "distance_to_guide": 1.5},
+            {
+                "scheduler": "ddim",
+                "unknown_words": ["zeppelin"],
+                "note": "DPM++ ran.",
+                "strengths": [0.5],
+                "steps": [3],
+                "distance_to_guide": [1.5],
+            },
+        ),
+        (
+            BlendedReport(scheduler="euler", steps=4, ranking=[0], crop=(1, 2, 3, 4)),
+            {"agreement": 0.25, "changed_inside": 1.0, "changed_outside": 0},
+            {
+                "scheduler": "euler",
+                "unknown_words": [],
+                "steps": 4,
+                "ranking": [0],
+                "crop": [1, 2, 3, 4],
+                "agreement": [0.25],
+                "changed_inside": [1.0],
+                "changed_outside": [0],
+            },
+        ),
+        (
+            PromptToPromptReport(
+                scheduler="ddim",
+                steps=2,
+                inversion="direct",
+                reconstruction_psnr=30.0,
+                ceiling_psnr=33.0,
+                attention=Legend([["a"]], (16, 8), 2, [[0.5]]),
+            ),
+            {"change": Change("same", "The same words.", 0.0, 0.0, None)},
+            {
+                "scheduler": "ddim",
+                "unknown_words": [],
+                "steps": 2,
+                "inversion": "direct",
+                "reconstruction_psnr": 30.0,
+                "ceiling_psnr": 33.0,
+                "attention": {"words": [["a"]], "size": [16, 8], "steps": 2, "peaks": [[0.5]]},
+                "edits": [
+                    {
+                        "kind": "same",
+                        "said": "The same words.",
+                        "changed": 0.0,
+                        "distance": 0.0,
+                        "where": None,
+                    }
+                ],
+            },
+        ),
+    ],
+)
+def test_the_figures_keep_their_names_in_a_recipe(
+    report: Report, figures: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    image = Image.new("RGB", (1, 1))
+    told = recipes.notes(Edit([Result(make=in_memory(image), seed=7, **figures)], report))
+    assert json.loads(json.dumps(told)) == wanted
