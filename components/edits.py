@@ -1,20 +1,20 @@
 """The rows of edits: other words for one picture, and how closely each stays with it.
 
 The rows live in the page (assets/edits.js): they show what changes while one types, keep themselves
-in the browser, and are the component's value, a list of what `contract.rows.read` gives. Programs
-send the same list.
+in the browser, and are the component's value, a list of dictionaries (`PromptEdit.read`).
+Programs send the same list.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 import gradio as gr
 
-from components.contract.rows import BLEND, BLEND_NUMBERS, FIELDS, Row
 from components.theme import call, script
-from pipelines.request import Choice, Range, hints
+from pipelines.request import Choice, Picture, Range, Rows, hints
 
+BLEND_NUMBERS: Final = ("threshold", "start_blend", "subtract_threshold")
 WINDOWS: Final = ("self_replace_steps", "cross_replace_steps")
 ENDS: Final = {  # what a slider's ends mean
     "self_replace_steps": ("free", "as the source"),
@@ -39,21 +39,25 @@ class Edits:
         """Script for when the source's words change, by hand or not: the rows compare with them."""
         return f"(words) => window.pentimentoPage.heard({self.key!r}, words)"
 
-    def show(self, rows: Sequence[Row]) -> gr.HTML:
+    def show(self, rows: Sequence[Mapping[str, Any]]) -> gr.HTML:
         """An update that puts these rows in place of those that are there."""
         return gr.HTML(value=list(rows))
 
 
-def edits(key: str, edit_type: type[Any], blend_type: type[Any], most: int) -> Edits:
-    """Build the rows, one empty one at first; `most` is how many there may be."""
+def edits(key: str, rows: Rows) -> Edits:
+    """Build the rows, one empty one at first."""
+    edit_type: type[Any] = rows.row
+    blend_type: type[Any] = get_args(get_type_hints(edit_type)["local_blend"])[0]
     known, blended = hints(edit_type), hints(blend_type)
-    defaults = {name: getattr(edit_type(), name) for name in FIELDS}
+    names = [each.name for each in fields(edit_type)]
+    drawn = [name for name in names if not isinstance(known.get(name), Picture)]
+    defaults = {name: getattr(edit_type(), name) for name in drawn}
     blend = {each.name: each.default for each in fields(blend_type)}
     about: dict[str, Any] = {
         "key": key,
-        "most": most,
+        "most": rows.most,
         "defaults": {**defaults, "weights": {}, "local_blend": None},
-        "blend": {name: blend[name] for name in BLEND},
+        "blend": blend,
         "windows": [_slider(name, known[name]) for name in WINDOWS],
         "shares": [_slider(name, blended[name]) for name in BLEND_NUMBERS],
         "reductions": _options(known["self_replace_reduction"]),

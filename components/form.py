@@ -11,7 +11,19 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from pipelines.request import MAX_WORDS_LENGTH, Choice, Hint, Picture, Range, Request, Words, hints
+from pipelines.request import (
+    MAX_WORDS_LENGTH,
+    Choice,
+    Hint,
+    Picture,
+    Range,
+    Request,
+    Rows,
+    Several,
+    Switch,
+    Words,
+    hints,
+)
 
 MAX_SLIDER_STEPS = 10_000  # beyond that nobody can aim: a number is typed
 
@@ -90,8 +102,10 @@ def _widget(hint: Hint, value: Any, explained: bool) -> Component:
             )
         case Words():
             return gr.Textbox(value, lines=2, max_lines=6, max_length=MAX_WORDS_LENGTH, **about)
-        case Picture():
-            raise TypeError(f"{hint.label}: a picture is given on the canvas, not in the form.")
+        case Switch():
+            return gr.Checkbox(value, **about)
+        case Picture() | Several() | Rows():
+            raise TypeError(f"{hint.label} is no single value that a form can hold.")
 
 
 def _fits(widget: Component, value: Any) -> bool:

@@ -43,7 +43,7 @@ class Run:
         begin: Begin,
         inputs: set[Component],
         outputs: Sequence[Widget],
-        js: str,
+        js: str | None,
     ) -> None:
         """Let `triggers` start a run: `begin` makes the job, then the stage follows it."""
 

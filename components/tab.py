@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from components.canvas import Canvas, Layer, read
+from components.contract.sketch import Sketch
 from components.form import Form
 from components.memory import remember
 from components.run import Run, Sent
@@ -21,7 +22,7 @@ class Tab:
 
     key: str
     invitation: str  # what the button that leads here says in other tabs
-    canvas: Canvas
+    canvas: Canvas | None  # None where the method takes no picture
     form: Form
     seed: Seed
     run: Run
@@ -42,7 +43,7 @@ class Tab:
 
     def mask_over(self, result: Result, sent: Sent) -> Layer | None:
         """The canvas's mask as it lies over a result; None where nothing is masked."""
-        return read(sent[self.canvas.component]).mask
+        return None if self.canvas is None else read(sent[self.canvas.component]).mask
 
     def attach(self, page: gr.Blocks) -> None:
         """What happens when the page loads: what was typed comes back, and so does the run."""
@@ -55,7 +56,7 @@ class Tab:
         values["seed"] = next_seed(values["seed"], values.pop("lock"), sent[self.seed.used])
         return values
 
-    def start(self, sent: Sent, values: Mapping[str, Any], visitor: str) -> tuple[str, Update]:
+    def start(self, sketch: Sketch, values: Mapping[str, Any], visitor: str) -> tuple[str, Update]:
         """Run what is on the canvas; the updates show the seed, which is used by then."""
-        job = self.run.actions.start(read(sent[self.canvas.component]), values, visitor)
+        job = self.run.actions.start(sketch, values, visitor)
         return job, {self.seed.number: values["seed"], self.seed.used: values["seed"]}

@@ -8,11 +8,11 @@ Every refusal is a `ValueError` with one sentence for the person who gave the va
 import argparse
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Protocol, Self, cast, get_type_hints
 
 from PIL import Image
 
@@ -118,6 +118,7 @@ class Words:
 
     label: str
     about: str = ""
+    required: bool = False  # programs have to give it
 
     def check(self, value: object) -> None:
         if not isinstance(value, str):
@@ -136,12 +137,14 @@ class Words:
 class Picture:
     """A picture, or None where none is given.
 
-    What `Image.open` gives is taken as it is: it becomes upright RGB, or as `mode` "L" a mask.
+    What `Image.open` gives is taken as it is: it becomes upright RGB, or as `mode` "L" a mask. The
+    picture that is edited is called `image`, its mask `mask_image`.
     """
 
     label: str
     mode: str = "RGB"
     about: str = ""
+    required: bool = False
 
     def check(self, value: object) -> None:
         if value is not None and not isinstance(value, Image.Image):
@@ -151,6 +154,72 @@ class Picture:
         if value is None:
             return None
         return read_mask(value) if self.mode == "L" else read_picture(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """True or false."""
+
+    label: str
+    about: str = ""
+
+    def check(self, value: object) -> None:
+        if not isinstance(value, bool):
+            raise ValueError(f"{self.label} must be true or false, not {value!r:.40}.")
+
+    def clean(self, value: Any) -> bool:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """At most `most` numbers, each as `each` says."""
+
+    each: Range
+    most: int
+    label: str
+    about: str = ""
+
+    def check(self, value: object) -> None:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{self.label} must be a list of numbers, not {value!r:.40}.")
+        numbers = cast("Sequence[Any]", value)
+        if len(numbers) > self.most:
+            raise ValueError(f"{self.label}: at most {self.most}, not {len(numbers)}.")
+        for number in numbers:
+            self.each.check(number)
+
+    def clean(self, value: Any) -> tuple[float, ...]:
+        return tuple(self.each.clean(number) for number in value)
+
+
+class Row(Protocol):
+    """One row of `Rows`: a dataclass that can be read from what a page or a program sends."""
+
+    @classmethod
+    def read(cls, sent: Mapping[str, Any]) -> Self:
+        """From a dictionary of its fields; ValueError with a sentence where it is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One to `most` rows of a dataclass, such as the edits of a comparison."""
+
+    row: type[Row]
+    most: int
+    label: str  # of one row
+    about: str = ""
+    required: bool = True
+
+    def check(self, value: object) -> None:
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(each, self.row) for each in cast("Sequence[Any]", value)
+        ):
+            raise ValueError(f"{self.label}s must be a list of {self.row.__name__}.")
+
+    def clean(self, value: Any) -> tuple[Any, ...]:
+        return tuple(value)
 
 
 def check_mask(mask: Image.Image | None, picture: Image.Image) -> None:
@@ -168,7 +237,7 @@ def check_sizes(mask: tuple[int, int], picture: tuple[int, int]) -> None:
         )
 
 
-Hint = Range | Choice | Words | Picture
+Hint = Range | Choice | Words | Picture | Switch | Several | Rows
 
 
 @cache
@@ -178,7 +247,7 @@ def hints(request_type: type[Any]) -> Mapping[str, Hint]:
     found: dict[str, Hint] = {}
     for each in fields(request_type):
         for hint in getattr(annotated[each.name], "__metadata__", ()):
-            if isinstance(hint, Range | Choice | Words | Picture):
+            if isinstance(hint, Hint):
                 found[each.name] = hint
     return MappingProxyType(found)
 

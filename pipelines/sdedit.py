@@ -29,15 +29,17 @@ from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, w
 from pipelines.core.schedule import Level, noised
 from pipelines.edit import Edit, Report, Result, made
 from pipelines.networks.bundle import Bundle
-from pipelines.request import Picture, Range, Request, check_mask
+from pipelines.request import Picture, Range, Request, Several, check_mask
 from pipelines.words.prompt import unknown_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SDEdit(Request):
-    """A guide picture and how far to go from it."""
+    """Refine strokes or a photo into what the words say (SDEdit)."""
 
-    image: Annotated[Image.Image | None, Picture("Picture", about="Strokes, or a photo.")] = None
+    image: Annotated[
+        Image.Image | None, Picture("Picture", about="Strokes, or a photo.", required=True)
+    ] = None
     mask_image: Annotated[
         Image.Image | None, Picture("Mask", mode="L", about="White: may change. Black: stays.")
     ] = None
@@ -51,21 +53,25 @@ class SDEdit(Request):
         int, Range(1, 8, 1, "Repeats", "Each pass starts from the result of the former.")
     ] = 1
     num_images: Annotated[int, Range(1, 8, 1, "Pictures", "Variations with seeds in a row.")] = 1
-    strengths: tuple[float, ...] = ()  # several at once, one picture each; `strength` is not read
+    strengths: Annotated[
+        tuple[float, ...],
+        Several(
+            Range(0.0, 1.0, 0.01, "Strength"),
+            8,
+            "Strengths",
+            "Several at once, one picture each, in place of the one strength.",
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         Request.__post_init__(self)
         if self.image is None:
             raise ValueError("Give a picture: paint something first, or choose a photo.")
         check_mask(self.mask_image, self.image)
-        if len(self.strengths) > 8:
-            raise ValueError(f"At most 8 strengths run at once, not {len(self.strengths)}.")
         if self.strengths and self.num_images > 1:
             raise ValueError("Several strengths or several pictures, not both at once.")
         if self.eta and self.scheduler not in ("ddim", "default"):
             raise ValueError("Eta is for DDIM; set it to 0 or choose DDIM as the scheduler.")
-        for each in self.strengths:
-            Range(0.0, 1.0, 0.01, "Strength").check(each)
 
 
 def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:

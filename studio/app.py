@@ -31,7 +31,6 @@ from studio.access.tickets import Ended
 from studio.access.uploads import Uploads
 from studio.access.visitors import Visitors
 from studio.catalog import Entry, entries
-from studio.desk import Desk
 from studio.endpoint import endpoint
 from studio.models import chosen
 from studio.models.choosing import Choice
@@ -43,6 +42,7 @@ from studio.pages import Pages
 from studio.runs.engine import Engine
 from studio.runs.history import History
 from studio.runs.jobs import Jobs, Limits
+from studio.service import Service
 from studio.settings import POSTCARD, Settings
 
 TITLE: Final = "Pentimento"
@@ -99,8 +99,8 @@ def create(
         look=choice.look,
         folder=str(settings.models),
     )
-    desks = {
-        each.name: Desk(
+    services = {
+        each.name: Service(
             each.name,
             each.request,
             each.method,
@@ -109,7 +109,6 @@ def create(
             history,
             models,
             scratch,
-            each.gather,
         )
         for each in methods
     }
@@ -131,7 +130,7 @@ def create(
     parent.include_router(routes(visitors))
 
     def mount(facts: ModelFacts, head: str) -> None:
-        blocks = _page(facts, methods, desks, choosing, visitors.needs_login)
+        blocks = _page(facts, methods, services, choosing, visitors.needs_login)
         gr.mount_gradio_app(
             parent,
             blocks,
@@ -164,7 +163,7 @@ def create(
 def _page(
     facts: ModelFacts,
     methods: Sequence[Entry],
-    desks: Mapping[str, Desk],
+    services: Mapping[str, Service],
     choosing: Choosing,
     login: bool,
 ) -> gr.Blocks:
@@ -172,10 +171,12 @@ def _page(
         """First of all, so that a program's numbers for them hold on every model's page."""
         for each in methods:
             name = each.name.lower()
-            verb = endpoint(desks[each.name], each.request, each.spoken, facts.defaults_for(name))
+            verb = endpoint(services[each.name], each.request, facts.defaults_for(name))
             gr.api(verb, api_name=name, concurrency_limit=None)
 
-    tabs = [(each.name, each.paper, partial(each.tab, facts, desks[each.name])) for each in methods]
+    tabs = [
+        (each.name, each.paper, partial(each.build, facts, services[each.name])) for each in methods
+    ]
     blocks = page(TITLE, EXPLANATION, facts, tabs, choosing, endpoints, login)
     blocks.queue(api_open=False, max_size=MAX_EVENTS, default_concurrency_limit=None)
     return blocks

@@ -13,9 +13,10 @@ What is told are dictionaries. Cancelling the job, or leaving, stops the edit.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -27,40 +28,43 @@ from gradio.utils import get_upload_folder
 
 from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.form import defaults_of
-from pipelines.request import Choice, Hint, Picture, Range, Request, Words, hints
-from studio.desk import Desk
+from pipelines.request import (
+    Choice,
+    Hint,
+    Picture,
+    Range,
+    Request,
+    Rows,
+    Several,
+    Switch,
+    Words,
+    hints,
+)
 from studio.inputs import sketches
 from studio.inputs.picture_files import Layers
+from studio.service import Service
 
 Told = dict[str, Any]
-Argument = Hint | tuple[Any, str]  # how its values are described, or its type and what it is
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """How a method is told to programs: what it does, and arguments that have no hint."""
-
-    about: str
-    first: Sequence[str] = ("image",)  # arguments that have to be given, in this order
-    further: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
 
 
 def endpoint(
-    desk: Desk, request_type: type[Request], spoken: Spoken, defaults: Mapping[str, Any]
+    service: Service, request_type: type[Request], defaults: Mapping[str, Any]
 ) -> Callable[..., AsyncIterator[Told]]:
-    """A method for programs; its arguments are the fields of its request.
+    """A method for programs; its arguments are the fields of its request, and so are their texts.
 
     They begin with what the page's fields begin with (`defaults`), also where null is given;
-    without a seed with another one each time. Pictures are called `image` and `mask_image`.
+    without a seed with another one each time.
     """
-    arguments = _arguments(request_type, spoken, defaults)
+    arguments = _arguments(request_type, defaults)
+    picture = hints(request_type).get("image")
+    required = isinstance(picture, Picture) and picture.required
 
     async def verb(request: gr.Request, *given: Any) -> AsyncIterator[Told]:
         pairs = zip(arguments, given, strict=True)
         values = {each.name: each.begin if value is None else value for each, value in pairs}
         files = {name: values.pop(name, None) for name in ("image", "mask_image")}
-        layers = partial(_layers, **files, required="image" in spoken.first)
-        async with aclosing(_run(desk, layers, values, request)) as telling:
+        layers = partial(_layers, **files, required=required)
+        async with aclosing(_run(service, layers, values, request)) as telling:
             async for told in telling:
                 yield told
 
@@ -72,7 +76,7 @@ def endpoint(
     types = {each.name: each.annotation for each in parameters}
     verb.__annotations__ = {**types, "return": said.return_annotation}
     about = "\n".join(f"    {each.name}: {each.about}" for each in arguments)
-    verb.__doc__ = f"{spoken.about}\n\nParameters:\n{about}\n"
+    verb.__doc__ = f"{inspect.getdoc(request_type)}\n\nParameters:\n{about}\n"
     return verb
 
 
@@ -98,55 +102,59 @@ class _Argument:
         )
 
 
-def _arguments(
-    request_type: type[Request], spoken: Spoken, defaults: Mapping[str, Any]
-) -> list[_Argument]:
+def _arguments(request_type: type[Request], defaults: Mapping[str, Any]) -> list[_Argument]:
     """What has to be given, then the other fields in their order."""
-    told: Mapping[str, Argument] = {**hints(request_type), **spoken.further}
-    own = defaults_of(request_type, defaults)
-    begin = {name: own.get(name) for name in told} | {"seed": None}
-    begin |= dict.fromkeys(spoken.first, Parameter.empty)
-    names = dict.fromkeys([*spoken.first, *told])
-    return [
-        _Argument(name, _type(name, told[name], spoken), begin[name], _about(told[name]))
-        for name in names
-    ]
+    told, own = hints(request_type), defaults_of(request_type, defaults)
+    names = sorted(told, key=lambda name: not _required(told[name]))
+    arguments: list[_Argument] = []
+    for name in names:
+        default: Any = None if name == "seed" else own[name]
+        if _required(told[name]):
+            default = Parameter.empty
+        elif isinstance(told[name], Several):
+            default = list(default)
+        arguments.append(_Argument(name, _type(name, told[name]), default, _about(told[name])))
+    return arguments
 
 
-def _type(name: str, told: Argument, spoken: Spoken) -> Any:
-    match told:
+def _required(hint: Hint) -> bool:
+    return isinstance(hint, Picture | Words | Rows) and hint.required
+
+
+def _type(name: str, hint: Hint) -> Any:
+    match hint:
         case Picture():
-            return ImageData if name in spoken.first else ImageData | None
+            return ImageData if hint.required else ImageData | None
         case Range(step=int()):
             return int | None if name == "seed" else int
         case Range():
             return float
         case Choice() | Words():
             return str
-        case (given, _):
-            return given
+        case Switch():
+            return bool
+        case Several():
+            return list[float]
+        case Rows():
+            return list[dict[str, Any]]
 
 
-def _about(told: Argument) -> str:
-    match told:
-        case (_, about):
-            return about
-        case Choice():
-            return f"{told.about} One of {', '.join(told.options)}."
-        case _:
-            return told.about
+def _about(hint: Hint) -> str:
+    if isinstance(hint, Choice):
+        return f"{hint.about} One of {', '.join(hint.options)}."
+    return " ".join(hint.about.split())
 
 
 async def _run(
-    desk: Desk, layered: Callable[[], Layers], values: Told, request: gr.Request
+    service: Service, layered: Callable[[], Layers], values: Told, request: gr.Request
 ) -> AsyncGenerator[Told]:
     """One edit from its order to its end."""
     visitor = str(request.username)
     job = ""
     try:
         layers = await asyncio.to_thread(layered)
-        job = await asyncio.to_thread(desk.order, layers, values, visitor)
-        async with aclosing(desk.watch(job, visitor)) as events:
+        job = await asyncio.to_thread(service.order, layers, values, visitor)
+        async with aclosing(service.watch(job, visitor)) as events:
             async for event in events:
                 yield tell(event)
                 job = "" if isinstance(event, Finished | Failed | Stopped) else job
@@ -154,7 +162,7 @@ async def _run(
         raise gr.Error(str(refusal), print_exception=False) from None
     finally:
         if job:  # the program has gone, or cancelled: nobody will ask for this again
-            desk.stop(job, visitor)
+            service.stop(job, visitor)
 
 
 def tell(event: Event) -> Told:

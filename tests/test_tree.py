@@ -19,9 +19,10 @@ import pipelines
 ROOT = Path(__file__).resolve().parent.parent
 
 TOP = {
-    ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md",
-    "SECURITY.md", "app.py", "assets", "benchmarks", "components", "pipelines", "pyproject.toml",
-    "requirements-dev.txt", "requirements.txt", "studio", "tests", "training",
+    ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "Makefile", "README.md", "SECURITY.md", "app.py", "assets", "benchmarks", "components",
+    "pipelines", "pyproject.toml", "requirements-dev.txt", "requirements.txt", "studio", "tests",
+    "training",
 }  # fmt: skip
 ROOMS = {"app", "benchmarks", "components", "pipelines", "studio", "tests", "training"}
 PRODUCT = ("app.py", "components", "pipelines", "studio")  # what runs at a user's

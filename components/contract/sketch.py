@@ -16,7 +16,8 @@ class Sketch:
     """What is on a canvas, as files that Gradio received; nothing has been decoded yet.
 
     `strokes` (RGBA) and `mask` (gray, white = edit) are `width` x `height`. `picture` is the user's
-    own file, untouched, of the same aspect but perhaps larger. A blank white canvas has none.
+    own file, untouched, of the same aspect but perhaps larger. A blank white canvas has none. What
+    of them an edit takes, the last three say.
     """
 
     picture: Path | None
@@ -24,6 +25,9 @@ class Sketch:
     mask: Path | None
     width: int
     height: int
+    by_seed: bool = False  # the seed draws the picture: neither this one nor the strokes count
+    needs_mask: bool = False  # where nothing is masked, it is refused
+    around_strokes: bool = False  # the picture may change only around the strokes
 
 
 @dataclass(frozen=True, slots=True)

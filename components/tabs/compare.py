@@ -4,7 +4,7 @@ Prompt-to-Prompt: every edit is drawn together with the source and keeps of it w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from components.actions import Actions
-from components.canvas import canvas
+from components.canvas import Canvas, canvas, read
 from components.contract.facts import ModelFacts
 from components.edits import Edits, edits
 from components.examples import Example, examples
@@ -27,7 +27,7 @@ from components.stage import Result, Update, result_at
 from components.tab import Tab
 from components.traffic import AT_ONCE
 from components.words import box_of, chips, words
-from pipelines.request import Request
+from pipelines.request import Request, Rows, hints
 
 KEY = "compare"
 PLACEHOLDER = "Say what the source shows: a red house on a meadow by day"
@@ -42,6 +42,7 @@ MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "scheduler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare(Tab):
+    canvas: Canvas
     key: str = KEY
     invitation: str = "Compare from this result"
     edits: Edits
@@ -56,11 +57,13 @@ class Compare(Tab):
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run the source and all edits."""
-        values = self.values(sent)
+        values = {**self.values(sent), "edits": sent[self.edits.component]}
         given, within = values.pop("source") == "picture", values.pop("within")
-        only = "region" if given else "mask alone" if within else "nothing"
-        values |= {"only": only, "edits": sent[self.edits.component]}
-        return self.start(sent, values, visitor)
+        sketch = read(sent[self.canvas.component])
+        if not given:
+            mask = sketch.mask if within else None
+            sketch = replace(sketch, by_seed=True, mask=mask, needs_mask=bool(within))
+        return self.start(sketch, values, visitor)
 
     def start_from(self, results: list[Result], chosen: int) -> Any:
         """The picture that was clicked last becomes the given one, with its own words."""
@@ -99,16 +102,11 @@ class Compare(Tab):
         return update
 
 
-def compare(
-    request_type: type[Request],
-    edit_type: type[Any],
-    blend_type: type[Any],
-    most: int,
-    model: ModelFacts,
-    actions: Actions,
-) -> Compare:
-    """Build the tab where the caller stands in the layout; `most` edits fit into one run."""
+def compare(request_type: type[Request], model: ModelFacts, actions: Actions) -> Compare:
+    """Build the tab where the caller stands in the layout."""
     defaults = defaults_of(request_type, model.defaults_for(KEY))
+    rows = hints(request_type)["edits"]
+    assert isinstance(rows, Rows)
     shelf = gr.Row(elem_classes="pt-shelf")
     with gr.Row(elem_classes="pt-desk pt-desk-compare", equal_height=False):
         with gr.Column(elem_classes="pt-give", min_width=320):
@@ -136,12 +134,8 @@ def compare(
             if model.vocabulary:
                 chips(box_of(KEY), model.vocabulary, ".pt-edit textarea")
             heard = notice(f"heard-{KEY}-edits")
-            changes = edits(KEY, edit_type, blend_type, most)
-            attention = gr.Checkbox(
-                False,
-                label="Maps of words",
-                info="Keeps where each word looks, at each step, to lay over the pictures.",
-            )
+            changes = edits(KEY, rows)
+            attention = form(request_type, ["attention"], defaults)
             with more(KEY):
                 rest = form(request_type, MORE, defaults)
                 chance = seed(request_type, defaults)
@@ -154,8 +148,8 @@ def compare(
                 )
     with button:
         action = run(KEY, plate, actions)
-    own = Form({"source": source, "within": within, "attention": attention})
-    fields = own | given | inversion | rest | chance.form
+    own = Form({"source": source, "within": within})
+    fields = own | attention | given | inversion | rest | chance.form
     tab = Compare(
         canvas=paper, form=fields, edits=changes, seed=chance, run=action, defaults=defaults
     )

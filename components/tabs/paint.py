@@ -1,7 +1,7 @@
 """Paint: strokes and words on the left, the picture they become on the right (SDEdit)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +9,10 @@ from typing import Any, cast
 import gradio as gr
 
 from components.actions import Actions, Painting, Towards
-from components.canvas import canvas, read
+from components.canvas import Canvas, canvas, read
 from components.contract.events import Failed
 from components.contract.facts import ModelFacts
+from components.contract.sketch import Sketch
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
 from components.more import more
@@ -38,11 +39,13 @@ MORE = (
     "scheduler",
     "eta",
 )
+SWEEP = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # strengths, from the strokes towards the words
 WHOLE = (0.0, 1.0)  # where the strength that is searched for may lie, to begin with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paint(Tab):
+    canvas: Canvas
     key: str = KEY
     invitation: str = "Paint on this result"
     search: gr.State  # (low, high): where the strength that is searched for must lie
@@ -50,7 +53,8 @@ class Paint(Tab):
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run what is given; the search for a strength starts over."""
-        job, seeded = self.start(sent, self.values(sent), visitor)
+        sketch = read(sent[self.canvas.component])
+        job, seeded = self.start(*_wanted(sketch, self.values(sent)), visitor)
         return job, {**seeded, self.search: WHOLE}
 
     def again(self, towards: Towards, sent: Sent, visitor: str) -> tuple[str, Update]:
@@ -62,7 +66,8 @@ class Paint(Tab):
         strength, low, high = self.painting.halve(start, low, high, towards)
         strength = round(strength, 3)  # a person reads it
         values |= {"strength": strength, "seed": shown.seed, "sweep": False, "num_images": 1}
-        job, seeded = self.start(sent, values, visitor)
+        sketch = read(sent[self.canvas.component])
+        job, seeded = self.start(*_wanted(sketch, values), visitor)
         return job, {**self.form.fill(values), **seeded, self.search: (low, high)}
 
     def paint_on(self, results: list[Result], chosen: int) -> gr.HTML:
@@ -76,7 +81,7 @@ class Paint(Tab):
         values = dict(zip(self.form.widgets, given, strict=True))
         values.pop("lock")
         try:
-            frame = self.painting.glimpse(read(sent), values)
+            frame = self.painting.glimpse(*_wanted(read(sent), values))
         except ValueError as refusal:
             return self.stage.show(Failed(str(refusal)))
         return self.stage.glimpse(frame) if frame else gr.skip()
@@ -97,6 +102,22 @@ class Paint(Tab):
             self.canvas.component: self.canvas.show(strokes=strokes, keep=[]),
             **self.form.fill(values),
         }
+
+
+def _wanted(sketch: Sketch, values: Mapping[str, Any]) -> tuple[Sketch, dict[str, Any]]:
+    """What of the canvas is to count, and the values of the request."""
+    wanted = {name: value for name, value in values.items() if name not in ("only", "sweep")}
+    if values["sweep"] is True:
+        wanted |= {"strengths": SWEEP, "num_images": 1}
+    match values["only"]:
+        case "everything":
+            return replace(sketch, mask=None), wanted
+        case "strokes":
+            return replace(sketch, around_strokes=True), wanted
+        case "mask":
+            return replace(sketch, needs_mask=True), wanted
+        case _:
+            raise ValueError(f"Change only must be one of {', '.join(ONLY)}.")
 
 
 def paint(

@@ -10,7 +10,7 @@ from gradio.components import Component
 from PIL import Image
 
 from components.actions import Actions, Outlined
-from components.canvas import Layer, canvas, read, read_mask
+from components.canvas import Canvas, Layer, canvas, read, read_mask
 from components.contract.facts import ModelFacts
 from components.examples import Example, examples
 from components.form import Form, defaults_of, form
@@ -48,6 +48,7 @@ MORE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace(Tab):
+    canvas: Canvas
     key: str = KEY
     invitation: str = "Replace in this result"
     refused: gr.HTML
@@ -55,7 +56,7 @@ class Replace(Tab):
 
     def begin(self, sent: Sent, visitor: str) -> tuple[str, Update]:
         """Run what is given."""
-        job, seeded = self.start(sent, {**self.values(sent), "only": "region"}, visitor)
+        job, seeded = self.start(read(sent[self.canvas.component]), self.values(sent), visitor)
         return job, {**seeded, self.refused: ""}
 
     def judge(self, sent: Sent) -> Update:

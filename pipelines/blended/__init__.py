@@ -58,9 +58,11 @@ VISIBLE = 1024  # pixels on the longer side of a step's view
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Blended(Request):
-    """A picture, the region to replace, and how."""
+    """Replace a region by what the words say (Blended Latent Diffusion)."""
 
-    image: Annotated[Image.Image | None, Picture("Picture", about="What is to be changed.")] = None
+    image: Annotated[
+        Image.Image | None, Picture("Picture", about="What is to be changed.", required=True)
+    ] = None
     mask_image: Annotated[
         Image.Image | None,
         Picture("Mask", mode="L", about="White: replaced. Gray: changed that far. Black: stays."),

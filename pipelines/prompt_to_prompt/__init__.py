@@ -40,12 +40,16 @@ from pipelines.prompt_to_prompt import local_blend, maps, prompt_edit
 from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
 from pipelines.prompt_to_prompt.sources import Sources
-from pipelines.request import Choice, Picture, Request, check_mask
+from pipelines.request import Choice, Picture, Request, Rows, Switch, Words, check_mask
 from pipelines.words.alignment import align
 from pipelines.words.prompt import Prompt, unknown_words
 
 MAX_EDITS = 8
 ROOM = 18 * 64 * 64  # latent cells that one network call takes: 8 edits at 512 pixels, guided
+EDITS = """Up to 8, such as {"prompt": "a blue house", "weights": {"blue": 1.5}}. An edit has its
+own prompt and, where wanted, cross_replace_steps (an end, [start, end], or either by word),
+self_replace_steps (an end or [start, end]), self_replace_reduction, weights (word: strength) and
+local_blend (source, target, subtract: words; threshold, subtract_threshold, start_blend)."""
 INVERSIONS = {
     "direct": "direct: exact, and the quickest",
     "negative-prompt": "negative prompt: light, follows the picture loosely",
@@ -55,21 +59,36 @@ INVERSIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PromptToPrompt(Request):
-    """One source, `prompt`, and up to 8 edits of it.
+    """Draw a source and edits of its words side by side (Prompt-to-Prompt).
 
-    The source is drawn from the seed, or is the given `image`, which `prompt` should describe.
+    The source is drawn from the seed, or is the given `image`, which `prompt` should describe. The
+    pictures are the source and then each edit.
     """
 
+    prompt: Annotated[str, Words("Words", "What the source shows.", required=True)] = ""
+    edits: Annotated[tuple[PromptEdit, ...], Rows(PromptEdit, MAX_EDITS, "Edit", EDITS)] = ()
     image: Annotated[Image.Image | None, Picture("Picture", about="Or none: drawn by seed.")] = None
-    edits: tuple[PromptEdit, ...] = ()
     inversion: Annotated[
         str, Choice(INVERSIONS, "Inversion", "How a given picture is kept itself.")
     ] = "direct"
-    attention: bool = False  # whether to keep the map of each word at each step
+    mask_image: Annotated[
+        Image.Image | None,
+        Picture("Mask", mode="L", about="White: the edits may change it. Black: stays."),
+    ] = None  # of all edits that have none of their own
+    attention: Annotated[
+        bool,
+        Switch(
+            "Maps of words", "Keeps where each word looks, at each step, to lay over the pictures."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         Request.__post_init__(self)
-        object.__setattr__(self, "edits", tuple(self.edits))
+        edits = (
+            each if each.mask_image is not None else replace(each, mask_image=self.mask_image)
+            for each in self.edits
+        )
+        object.__setattr__(self, "edits", tuple(edits))
         if not self.edits:
             raise ValueError("Add an edit: other words for the same picture.")
         if len(self.edits) > MAX_EDITS:

@@ -5,8 +5,8 @@ as core/attention.py explains. Words are found by their letters (words/prompt.py
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, cast
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +69,54 @@ class PromptEdit:
         picture = Picture("Mask", mode="L")
         picture.check(self.mask_image)
         object.__setattr__(self, "mask_image", picture.clean(self.mask_image))
+
+    @classmethod
+    def read(cls, sent: Mapping[str, Any]) -> Self:
+        """From a dictionary of its fields, as a page or a program sends it, without a picture.
+
+        ValueError with a sentence where a name is unknown or a value is not of the right make.
+        """
+        row = _known(
+            sent, [each.name for each in fields(cls) if each.name != "mask_image"], "An edit"
+        )
+        prompt = row.get("prompt")
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise ValueError("no words yet; write what it should show, or remove it.")
+        steps = row.get("cross_replace_steps")
+        if isinstance(steps, dict):
+            row["cross_replace_steps"] = _by_word(steps, "Words bind")
+        if "weights" in row:
+            row["weights"] = _by_word(row["weights"], "The strength of words")
+        if row.get("local_blend") is not None:
+            row["local_blend"] = _blend(row["local_blend"])
+        return cls(**row)
+
+
+def _known(sent: Mapping[Any, Any], names: Sequence[str], what: str) -> dict[str, Any]:
+    for each in sent:
+        if each not in names:
+            raise ValueError(f"{what} takes {', '.join(names)}, but not {str(each)!r:.40}.")
+    return dict(sent)
+
+
+def _by_word(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(word, str) for word in value):
+        raise ValueError(f"{what} must be given by word, such as {{'tree': 2.0}}.")
+    return cast("dict[str, Any]", value)
+
+
+def _blend(value: object) -> LocalBlend:
+    if not isinstance(value, dict):
+        raise ValueError("The local blend must be a dictionary, such as {'source': ['house']}.")
+    names = [each.name for each in fields(LocalBlend)]
+    blend = _known(cast("dict[Any, Any]", value), names, "A local blend")
+    for each in ("source", "target", "subtract"):
+        words = blend.get(each, ())
+        words = (words,) if isinstance(words, str) else words
+        if not isinstance(words, list | tuple) or not all(isinstance(w, str) for w in words):
+            raise ValueError(f"The local blend takes words under {each!r}, such as ['house'].")
+        blend[each] = tuple(words)
+    return LocalBlend(**blend)
 
 
 def _interval(window: Any, label: str) -> tuple[float, float]:

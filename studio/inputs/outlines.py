@@ -4,8 +4,27 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from components.contract.sketch import Line
+from components.contract.sketch import Line, Region
 from pipelines.core import outline
+from pipelines.pictures import read_mask
+from pipelines.request import Request, hints
+
+
+def of_region(
+    request_type: type[Request], region: Region, grow: int, feather: int
+) -> Mapping[str, Sequence[Line]]:
+    """The lines of what is masked on a canvas, none where nothing is.
+
+    ValueError with a sentence where the request would refuse `grow` or `feather`.
+    """
+    for name, value in (("grow", grow), ("feather", feather)):
+        hints(request_type)[name].check(value)
+    if region.mask is None:
+        return {}
+    mask = read_mask(region.mask)
+    if mask.size != (region.width, region.height):
+        raise ValueError("The mask is not of the canvas's size. Reload the page.")
+    return lines(mask, grow, feather, region.scale)
 
 
 def lines(

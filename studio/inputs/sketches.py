@@ -16,13 +16,6 @@ from pipelines.pictures import STRIP, read_mask, read_picture, read_strokes
 from pipelines.request import check_sizes
 from studio.inputs.picture_files import Layers, PictureFile, Size, refer
 
-EVERYTHING: Final = "everything"
-NOTHING: Final = "nothing"  # of the canvas is wanted: the seed draws the picture
-STROKES: Final = "strokes"
-MASK: Final = "mask"
-MASK_ALONE: Final = "mask alone"  # the seed draws the picture that it lies on
-REGION: Final = "region"  # the mask where there is one; the request knows whether it needs one
-
 EMPTY: Final = "Paint something first, or drop a picture on the canvas."
 NO_MASK: Final = "Paint a mask where the picture may change, or let it change everywhere."
 NO_STROKES: Final = "Paint a stroke first: the picture is to change only around the strokes."
@@ -39,34 +32,28 @@ class Guide:
     mask: Image.Image | None  # gray, white = edit, of the picture's size
 
 
-def layers(sketch: Sketch, only: object = EVERYTHING) -> Layers:
+def layers(sketch: Sketch) -> Layers:
     """What of a canvas a run needs; ValueError with a sentence where nothing is there.
 
     Of the picture only the header is read; strokes and mask are decoded to see what is painted.
     """
-    sheet = (sketch.width, sketch.height)
-    if only == NOTHING:
-        return Layers(None, None, None, sheet)
-    if only == MASK_ALONE:
-        return Layers(None, None, _needed(_masked(sketch, sheet)), sheet)
-    strokes = _painted(sketch)
-    if strokes is None and sketch.picture is None:
+    strokes = None if sketch.by_seed else _painted(sketch)
+    picture = None if sketch.by_seed or sketch.picture is None else refer(sketch.picture)
+    if strokes is None and picture is None and not sketch.by_seed:
         raise ValueError(EMPTY)
-    picture = None if sketch.picture is None else refer(sketch.picture)
-    size = sheet if picture is None else picture.size
-    check_size(size)
+    size = (sketch.width, sketch.height) if picture is None else picture.size
+    if not sketch.by_seed:
+        check_size(size)
     if strokes is not None:
         _check_shape(strokes.size, size, "strokes have")
-    if only == STROKES:
+    if sketch.around_strokes:
         if strokes is None:
             raise ValueError(NO_STROKES)
         return Layers(picture, strokes, None, size, around=True)
-    if only in (MASK, REGION):
-        mask = _masked(sketch, size)
-        return Layers(picture, strokes, _needed(mask) if only == MASK else mask, size)
-    if only != EVERYTHING:
-        raise ValueError("The picture may change everywhere, around the strokes, or in the mask.")
-    return Layers(picture, strokes, None, size)
+    mask = _masked(sketch, size)
+    if sketch.needs_mask and mask is None:
+        raise ValueError(NO_MASK)
+    return Layers(picture, strokes, mask, size)
 
 
 def given(picture: Path | None, mask: Path | None) -> Layers:
@@ -134,12 +121,6 @@ def _masked(sketch: Sketch, size: Size) -> PictureFile | None:
     file = refer(sketch.mask)
     _check_shape(file.size, size, "mask has")
     return file if read_mask(file.path).getbbox() else None
-
-
-def _needed(mask: PictureFile | None) -> PictureFile:
-    if mask is None:
-        raise ValueError(NO_MASK)
-    return mask
 
 
 def _check_shape(layer: Size, size: Size, has: str) -> None:

@@ -7,13 +7,25 @@ They are only made safe to look at; their ranges are the request's own affair. P
 import math
 import unicodedata
 import warnings
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from PIL import Image
 
 from pipelines.pictures import FORMATS, MAX_PIXELS
-from pipelines.request import MAX_WORDS_LENGTH, Choice, Picture, Range, Request, Words, hints
+from pipelines.request import (
+    MAX_WORDS_LENGTH,
+    Choice,
+    Picture,
+    Range,
+    Request,
+    Row,
+    Rows,
+    Several,
+    Switch,
+    Words,
+    hints,
+)
 
 MAX_SEED: Final = 2**32 - 1
 
@@ -74,8 +86,36 @@ def fields(request_type: type[Request], values: Mapping[str, Any]) -> dict[str, 
                 safe[name] = number(value, hint.label)
             case Words():
                 safe[name] = words(value, hint.label)
-            case Choice():
+            case Choice() | Switch() | Several():
                 safe[name] = value
+            case Rows():
+                safe[name] = rows(hint, value)
             case Picture():
                 pass
     return safe
+
+
+def rows(hint: Rows, value: object) -> list[Row]:
+    """Rows out of a list of dictionaries; ValueError with a sentence that says which is wrong."""
+    label = hint.label
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"The {label.lower()}s could not be read: send a list of dictionaries.")
+    sent = cast("Sequence[Any]", value)
+    if len(sent) > hint.most:
+        raise ValueError(
+            f"At most {hint.most} {label.lower()}s run at once, not {len(sent)}; take some away."
+        )
+    return [_row(hint, each, f"{label} {number}") for number, each in enumerate(sent, start=1)]
+
+
+def _row(hint: Rows, sent: object, name: str) -> Row:
+    if not isinstance(sent, dict):
+        raise ValueError(f"{name} must be a dictionary.")
+    row = dict(cast("dict[Any, Any]", sent))
+    try:
+        for each, own in hints(hint.row).items():
+            if isinstance(own, Words) and isinstance(row.get(each), str):
+                row[each] = words(row[each], own.label)
+        return hint.row.read(row)
+    except ValueError as refusal:
+        raise ValueError(f"{name}: {refusal}") from None

@@ -39,7 +39,6 @@ from pipelines.request import Choice, Range, Request
 from studio.inputs.opening import read
 
 SIZE = 256
-SWEEP = (0.3, 0.5, 0.7, 0.9)
 VOCABULARY = {
     "Objects": ["house", "pine tree", "boat", "balloon", "lighthouse", "tower"],
     "Colours": ["red", "blue", "white", "yellow", "green", "purple"],
@@ -221,8 +220,8 @@ class Pretend:
     def _finished(self, name: str, before: Image.Image, frames: tuple[Path, ...]) -> Finished:
         folder, values = self.folder / name, self.jobs[name].values
         before.save(folder / "before.png")
-        swept = values.get("sweep", False)
-        strengths = SWEEP if swept else (values["strength"],) * values["num_images"]
+        swept = "strengths" in values
+        strengths = values.get("strengths") or (values["strength"],) * values["num_images"]
         seeds = tuple(values["seed"] + (0 if swept else n) for n in range(len(strengths)))
         images = tuple(folder / f"{number}.png" for number in range(len(strengths)))
         mask = self.jobs[name].sketch.mask if "crop" in values else None

@@ -119,7 +119,7 @@ def test_what_was_typed_survives_a_reload_and_a_refusal(comparer: Comparer) -> N
     comparer.reword(7, "")
     comparer.run.click()
     comparer.until("failed")
-    assert "Edit 8 has no words yet" in comparer.message
+    assert "Edit 8: no words yet" in comparer.message
     comparer.page.get_by_role("button", name="Remove edit 8").click()
     comparer.reload()
     assert comparer.rows.count() == 7

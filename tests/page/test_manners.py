@@ -7,10 +7,11 @@ import httpx
 import pytest
 
 from components.contract.events import Stepped
+from components.tabs.paint import SWEEP
 from tests.components.test_theme import AA_PART, contrast
 from tests.page.conftest import Open, forget
 from tests.page.painter import Painter
-from tests.page.pretend import EXAMPLES, SWEEP, Job, Pretend, jpeg, landscape
+from tests.page.pretend import EXAMPLES, Job, Pretend, jpeg, landscape
 
 # What a node goes through from now on.
 HEARD = """node => {
@@ -279,7 +280,7 @@ def test_several_strengths_are_a_sheet_to_choose_from(painter: Painter, pretend:
     assert f"strength {SWEEP[3]:.2f}" in painter.caption
     values = finished(painter, pretend, "Closer to my strokes").values
     assert values["strength"] == pytest.approx(SWEEP[3] / 2)
-    assert values["sweep"] is False
+    assert "strengths" not in values
 
 
 def test_the_search_halves_what_is_left(painter: Painter, pretend: Pretend) -> None:

@@ -106,7 +106,7 @@ def test_candidates_stand_best_first_with_one_line_of_truth(
 ) -> None:
     masked.number("Candidates", 3)
     job = finished(masked, pretend)
-    assert job.values["only"] == "region" and job.values["num_images"] == 3
+    assert job.values["num_images"] == 3
     labels = ["agreement 0.22", "agreement 0.21", "agreement 0.20"]
     assert thumbs(masked).all_inner_texts() == labels
     assert masked.stage.locator(".pt-truth").inner_text() == (

@@ -30,7 +30,8 @@ class Live:
 
 
 @contextmanager
-def serving(data: Path, **named: Any) -> Generator[Live]:
+def serving(data: Path, methods: Any = None, models: Any = None, **named: Any) -> Generator[Live]:
+    """A studio over `models` with `methods`; by default toys of the catalogue's, and no model."""
     import uvicorn
 
     from studio.access.connections import Connection
@@ -43,13 +44,13 @@ def serving(data: Path, **named: Any) -> Generator[Live]:
     port = listener.getsockname()[1]
     settings = replace(Settings.read(["--port", str(port), "--data", str(data)], {}), **named)
     data.mkdir(parents=True, exist_ok=True)
-    toys = [replace(each, method=_method) for each in entries()]
+    toys = methods or [replace(each, method=_method) for each in entries()]
     started = threading.Event()
     servers: list[tuple[uvicorn.Server, asyncio.AbstractEventLoop]] = []
 
     async def run() -> None:  # built inside its loop: Gradio makes loops where there is none
         config = uvicorn.Config(
-            create(settings, pretend.models(data), toys),
+            create(settings, models or pretend.models(data), toys),
             log_level="error",
             access_log=False,
             http=Connection,

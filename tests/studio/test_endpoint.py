@@ -19,11 +19,11 @@ from pipelines.pictures import NO_PICTURE
 from pipelines.request import Picture, Request, hints
 from studio import endpoint as module
 from studio.catalog import Entry, entries
-from studio.desk import Desk
-from studio.endpoint import Spoken, endpoint
+from studio.endpoint import endpoint
 from studio.runs.engine import Engine
 from studio.runs.history import History
 from studio.runs.jobs import Jobs
+from studio.service import Service
 from tests.picture_files import bomb
 from tests.studio import pretend
 from tests.studio.conftest import LONG, NO_TLS, Live
@@ -207,14 +207,15 @@ def test_with_a_login(locked: Live, picture: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.name)
 def test_its_arguments_are_what_the_method_takes_and_the_page_begins_with(entry: Entry) -> None:
-    desk: Any = None  # nothing is run
+    service: Any = None  # nothing is run
     defaults = {"num_inference_steps": 7, "strength": 0.25}
-    verb = endpoint(desk, entry.request, entry.spoken, defaults)
+    verb = endpoint(service, entry.request, defaults)
     arguments = dict(signature(verb).parameters)
     arguments.pop("request")
-    assert set(arguments) == {*hints(entry.request), *entry.spoken.further}
+    assert set(arguments) == set(hints(entry.request))
     needed = [name for name, each in arguments.items() if each.default is Parameter.empty]
-    assert needed == list(entry.spoken.first) == list(arguments)[: len(needed)]
+    assert needed == list(arguments)[: len(needed)]
+    assert needed == {"Compare": ["prompt", "edits"]}.get(entry.name, ["image"])
     assert arguments["num_inference_steps"].default == 7
     assert arguments["seed"].default is None
     if "strength" in arguments:
@@ -231,7 +232,7 @@ class Plain(Request):
 class Drawn(Request):
     """A method with a picture and no mask."""
 
-    image: Annotated[Image.Image | None, Picture("Picture")] = None
+    image: Annotated[Image.Image | None, Picture("Picture", required=True)] = None
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ def ordered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ordered
     monkeypatch.setattr(module, "get_upload_folder", lambda: str(tmp_path))
     models = pretend.models(tmp_path)
 
-    def call(request_type: type[Request], spoken: Spoken, **named: Any) -> Any:
+    def call(request_type: type[Request], **named: Any) -> Any:
         requests: list[Request] = []
 
         def method(bundle: Any, request: Request) -> Any:
@@ -250,8 +251,8 @@ def ordered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ordered
             return pretend.steps(1)(bundle, request)
 
         engine = Engine(models, history, [tmp_path])
-        desk = Desk("Toy", request_type, method, jobs, engine, history, models, tmp_path)
-        verb = endpoint(desk, request_type, spoken, {"num_inference_steps": 20})
+        service = Service("Toy", request_type, method, jobs, engine, history, models, tmp_path)
+        verb = endpoint(service, request_type, {"num_inference_steps": 20})
         names = [name for name in signature(verb).parameters if name != "request"]
 
         async def told() -> list[Any]:
@@ -268,17 +269,17 @@ def ordered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ordered
 
 
 def test_a_method_without_pictures_has_an_endpoint(ordered: Ordered) -> None:
-    request = ordered(Plain, Spoken("Draw.", first=("prompt",)), prompt="a house", seed=3)
+    request = ordered(Plain, prompt="a house", seed=3)
     assert (request.prompt, request.seed) == ("a house", 3)
 
 
 def test_a_method_without_a_mask_has_an_endpoint(ordered: Ordered, picture: str) -> None:
-    request = ordered(Drawn, Spoken("Draw."), image={"path": picture})
+    request = ordered(Drawn, image={"path": picture})
     assert request.image.size == (32, 32)
 
 
 def test_null_means_the_default_that_is_announced(ordered: Ordered) -> None:
-    request = ordered(Plain, Spoken("Draw.", first=("prompt",)), prompt="a house")
+    request = ordered(Plain, prompt="a house")
     assert request.num_inference_steps == 20
     assert (request.guidance_scale, request.scheduler) == (7.5, "default")
 
@@ -287,4 +288,4 @@ def test_a_picture_of_too_many_pixels_is_refused(ordered: Ordered, tmp_path: Pat
     path = tmp_path / "bomb.png"
     path.write_bytes(bomb(8001, 8000))
     with pytest.raises(gr.Error, match="64 million is the most"):
-        ordered(Drawn, Spoken("Draw."), image={"path": str(path)})
+        ordered(Drawn, image={"path": str(path)})

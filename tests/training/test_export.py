@@ -12,7 +12,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from components.contract.rows import read
+from pipelines.prompt_to_prompt import PromptEdit
 from training import autoencoder, comparisons, denoiser, examples, export, replacing, tokenizer
 from training.captions import vocabulary
 
@@ -127,14 +127,15 @@ def test_comparisons_speak_in_known_words_and_name_what_they_weigh(tmp_path: Pat
     listing = comparisons.write(tmp_path)
     assert len(listing) >= 6
     for entry in listing:
-        rows = read(entry["edits"])
+        rows = [PromptEdit.read(row) for row in entry["edits"]]
         assert (tmp_path / entry["image"]).is_file()
-        for prompt in (entry["prompt"], *(row["prompt"] for row in rows)):
+        for prompt in (entry["prompt"], *(row.prompt for row in rows)):
             assert set(prompt.split()) <= known, prompt
         for row in rows:
-            blend = row.get("local_blend", {})
-            assert {*row.get("weights", {}), *blend.get("target", ())} <= set(row["prompt"].split())
-            assert set(blend.get("source", ())) <= set(entry["prompt"].split())
+            blend = row.local_blend
+            target, source = (blend.target, blend.source) if blend else ((), ())
+            assert {*row.weights, *target} <= set(row.prompt.split())
+            assert set(source) <= set(entry["prompt"].split())
 
 
 def test_the_shipped_folder_names_no_place_it_was_read_from():

@@ -32,7 +32,7 @@ from PIL import Image
 from components.contract.sketch import Sketch
 from components.contract.events import Finished
 from pipelines import Blended, Bundle, blended
-from studio.desk import Desk
+from studio.service import Service
 from studio.runs.engine import Engine
 from studio.runs.history import History
 from studio.runs.jobs import Jobs
@@ -50,12 +50,12 @@ models.bundle()
 history, jobs = History(folder / "data"), Jobs()
 jobs.open()
 engine = Engine(models, history, [folder])
-desk = Desk("Replace", Blended, blended, jobs, engine, history, models, folder / "scratch")
-values = {"prompt": "a house", "num_inference_steps": 1, "only": "region", "seed": 1}
+service = Service("Replace", Blended, blended, jobs, engine, history, models, folder / "scratch")
+values = {"prompt": "a house", "num_inference_steps": 1, "seed": 1}
 
 def edit(picture, candidates=1):
     given = {**values, "num_images": candidates}
-    event = ended(jobs, desk.start(Sketch(picture, None, mask, 2048, 1536), given, "ada"))
+    event = ended(jobs, service.start(Sketch(picture, None, mask, 2048, 1536), given, "ada"))
     assert isinstance(event, Finished), event
     return event
 

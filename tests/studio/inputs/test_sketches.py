@@ -33,13 +33,16 @@ def strokes(alpha: int = 255, box: tuple[int, int, int, int] = (8, 8, 16, 16)) -
 
 
 def sketch(
-    picture: Path | None = None, strokes: Path | None = None, mask: Path | None = None
+    picture: Path | None = None,
+    strokes: Path | None = None,
+    mask: Path | None = None,
+    **wanted: bool,
 ) -> Sketch:
-    return Sketch(picture, strokes, mask, *SIZE)
+    return Sketch(picture, strokes, mask, *SIZE, **wanted)
 
 
-def guide(drawn: Sketch, only: str = "everything") -> Guide:
-    return sketches.guide(layers(drawn, only))
+def guide(drawn: Sketch) -> Guide:
+    return sketches.guide(layers(drawn))
 
 
 def picture_of(made: Guide) -> Image.Image:
@@ -84,21 +87,23 @@ def test_the_mask_comes_at_the_pictures_size_and_stays_soft(put: Put) -> None:
     mask = Image.new("L", SIZE, 0)
     mask.paste(128, (0, 0, 32, 32))
     picture = put("p", Image.new("RGB", (128, 64), "blue"))
-    made = guide(sketch(picture, mask=put("m", mask)), "mask")
+    made = guide(sketch(picture, mask=put("m", mask), needs_mask=True))
     assert made.mask is not None and made.mask.size == (128, 64) and made.mask.mode == "L"
     assert made.mask.getpixel((10, 10)) == 128 and made.mask.getpixel((120, 10)) == 0
 
 
-def test_a_mask_is_used_only_when_asked_for(put: Put) -> None:
+def test_a_mask_counts_where_something_is_masked(put: Put) -> None:
     picture, mask = put("p", Image.new("RGB", SIZE)), put("m", Image.new("L", SIZE, 255))
-    assert guide(sketch(picture, mask=mask)).mask is None
+    assert guide(sketch(picture, mask=mask)).mask is not None
+    assert guide(sketch(picture, mask=put("n", Image.new("L", SIZE)))).mask is None
+    assert guide(sketch(picture)).mask is None
 
 
 def test_a_mask_alone_lies_on_what_the_seed_draws(put: Put) -> None:
     picture, mask = put("p", Image.new("RGB", SIZE)), put("m", Image.new("L", SIZE, 200))
     for made in (
-        guide(sketch(picture, mask=mask), "mask alone"),
-        guide(sketch(mask=mask), "mask alone"),
+        guide(sketch(picture, mask=mask, by_seed=True)),
+        guide(sketch(mask=mask, by_seed=True)),
     ):
         assert made.image is None and made.mask is not None
         assert made.mask.size == SIZE and made.mask.getpixel((0, 0)) == 200
@@ -106,7 +111,7 @@ def test_a_mask_alone_lies_on_what_the_seed_draws(put: Put) -> None:
 
 def test_only_around_the_strokes(put: Put) -> None:
     picture = put("p", Image.new("RGB", SIZE, "blue"))
-    made = guide(sketch(picture, put("s", strokes(alpha=40))), "strokes")
+    made = guide(sketch(picture, put("s", strokes(alpha=40)), around_strokes=True))
     assert made.mask is not None
     mask = np.asarray(made.mask)
     assert set(np.unique(mask)) == {0, 255}
@@ -119,24 +124,24 @@ def test_the_reach_around_strokes_grows_with_the_picture(put: Put, width: int) -
     height = width // 2
     layer = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     layer.putpixel((width // 2, height // 2), (1, 2, 3, 255))
-    made = guide(Sketch(None, put("s", layer), None, width, height), "strokes")
+    made = guide(Sketch(None, put("s", layer), None, width, height, around_strokes=True))
     assert made.mask is not None
     left, _, right, _ = made.mask.getbbox() or (0, 0, 0, 0)
     assert width / 40 <= right - left <= width / 6
 
 
-@pytest.mark.parametrize(
-    ("only", "sentence"),
-    [("strokes", NO_STROKES), ("mask", NO_MASK), ("mask alone", NO_MASK), ("sky", "may change")],
-)
-def test_what_is_missing_is_named(put: Put, only: str, sentence: str) -> None:
-    picture = put("p", Image.new("RGB", SIZE))
-    with pytest.raises(ValueError, match=sentence[:30]):
-        guide(sketch(picture), only)
-    if only.startswith("mask"):
-        black = put("m", Image.new("L", SIZE, 0))
-        with pytest.raises(ValueError, match=sentence[:30]):
-            guide(sketch(picture, mask=black), only)
+def test_what_is_missing_is_named(put: Put) -> None:
+    picture, black = put("p", Image.new("RGB", SIZE)), put("m", Image.new("L", SIZE, 0))
+    for drawn, sentence in (
+        (sketch(picture, around_strokes=True), NO_STROKES),
+        (sketch(picture, needs_mask=True), NO_MASK),
+        (sketch(picture, mask=black, needs_mask=True), NO_MASK),
+        (sketch(by_seed=True, needs_mask=True), NO_MASK),
+        (sketch(mask=black, by_seed=True, needs_mask=True), NO_MASK),
+    ):
+        with pytest.raises(ValueError) as refusal:
+            guide(drawn)
+        assert str(refusal.value) == sentence
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (8191, 3), (7, 7)])
@@ -153,7 +158,7 @@ def test_layers_of_another_shape_are_refused(put: Put) -> None:
     with pytest.raises(ValueError, match="64×32"):
         guide(sketch(picture, put("s", strokes())))
     with pytest.raises(ValueError, match="64×32"):
-        guide(sketch(picture, mask=put("m", Image.new("L", SIZE, 255))), "mask")
+        guide(sketch(picture, mask=put("m", Image.new("L", SIZE, 255))))
     with pytest.raises(ValueError, match="one size"):
         given(picture, put("n", Image.new("L", SIZE)))
 

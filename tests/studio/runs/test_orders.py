@@ -16,12 +16,12 @@ from components.contract.sketch import Sketch
 from pipelines.pictures import GONE
 from pipelines.request import Request
 from pipelines.sdedit import SDEdit
-from studio.desk import Desk
 from studio.inputs import sketches
 from studio.inputs.picture_files import Layers, PictureFile, refer
 from studio.runs.engine import Engine, Make, Method, Order
 from studio.runs.history import History
 from studio.runs.jobs import Jobs, Limits
+from studio.service import Service
 from tests.picture_files import bomb, write_large
 from tests.studio import pretend
 from tests.studio.queue import ended, until
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Place:
-    """A desk whose queue moves when `jobs.open()` is called, and the orders that it took."""
+    """A service whose queue moves when `jobs.open()` is called, and the orders that it took."""
 
     def __init__(self, folder: Path) -> None:
         self.scratch = folder / "scratch"
@@ -47,7 +47,7 @@ class Place:
             return run(order, method, make)
 
         engine.run = taken
-        self.desk = Desk(
+        self.service = Service(
             "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.scratch
         )
 
@@ -77,7 +77,7 @@ def sketch(tmp_path: Path) -> Sketch:
 
 
 def test_an_order_pickles_and_compares_by_value(place: Place, sketch: Sketch) -> None:
-    job = place.desk.start(sketch, {"prompt": "a house", "only": "mask"}, "ada")
+    job = place.service.start(sketch, {"prompt": "a house"}, "ada")
     place.jobs.open()
     assert isinstance(ended(place.jobs, job), Finished)
     (order,) = place.orders
@@ -97,7 +97,7 @@ def test_nothing_is_decoded_before_its_turn(
         return Image.new("RGB", (40, 32))
 
     monkeypatch.setattr(sketches, "read_picture", reading)
-    job = place.desk.start(sketch, {}, "ada")
+    job = place.service.start(sketch, {}, "ada")
     assert read == []
     place.jobs.open()
     assert isinstance(ended(place.jobs, job), Finished)
@@ -107,12 +107,12 @@ def test_nothing_is_decoded_before_its_turn(
 def test_an_upload_that_is_swept_meanwhile_is_still_there_and_goes_with_its_order(
     place: Place, sketch: Sketch
 ) -> None:
-    jobs = [place.desk.start(sketch, {"only": "mask"}, "ada") for _ in range(2)]
+    jobs = [place.service.start(sketch, {}, "ada") for _ in range(2)]
     assert len(place.kept) == 4
     assert sketch.picture and sketch.mask
     sketch.picture.unlink()
     sketch.mask.unlink()
-    place.desk.stop(jobs[1], "ada")
+    place.service.stop(jobs[1], "ada")
     gc.collect()
     assert len(place.kept) == 2
     place.jobs.open()
@@ -122,7 +122,7 @@ def test_an_upload_that_is_swept_meanwhile_is_still_there_and_goes_with_its_orde
 
 
 def test_a_file_that_has_changed_is_a_sentence(place: Place, sketch: Sketch) -> None:
-    job = place.desk.start(sketch, {}, "ada")
+    job = place.service.start(sketch, {}, "ada")
     (kept,) = place.kept
     kept.unlink()
     Image.new("RGB", (40, 32), "red").save(kept, "PNG")
@@ -132,13 +132,13 @@ def test_a_file_that_has_changed_is_a_sentence(place: Place, sketch: Sketch) -> 
 
 
 def test_a_click_that_is_refused_keeps_nothing(place: Place, sketch: Sketch) -> None:
-    for values in ({"strength": 2.0}, {"only": "strokes"}, {"eta": 0.5, "scheduler": "euler"}):
+    for values in ({"strength": 2.0}, {"strengths": "all"}, {"eta": 0.5, "scheduler": "euler"}):
         with pytest.raises(ValueError, match=r"\.$"):
-            place.desk.start(sketch, values, "ada")
+            place.service.start(sketch, values, "ada")
     for _ in range(24):
-        place.desk.start(sketch, {}, "ada")
+        place.service.start(sketch, {}, "ada")
     with pytest.raises(ValueError, match="24 edits here"):
-        place.desk.start(sketch, {}, "ada")
+        place.service.start(sketch, {}, "ada")
     assert len(place.kept) == 24
 
 
@@ -146,7 +146,7 @@ def test_a_header_beyond_a_limit_is_refused_at_the_click(place: Place, tmp_path:
     path = tmp_path / "bomb.png"
     path.write_bytes(bomb(8001, 8000))
     with pytest.raises(ValueError, match="64 million is the most"):
-        place.desk.start(Sketch(path, None, None, 2048, 2048), {}, "ada")
+        place.service.start(Sketch(path, None, None, 2048, 2048), {}, "ada")
 
 
 def test_layers_beyond_the_budget_are_refused() -> None:
@@ -176,10 +176,10 @@ from tests.studio.runs.test_orders import Place
 
 place = Place(Path(sys.argv[1]))
 sketch = Sketch(Path(sys.argv[2]), None, Path(sys.argv[3]), 2000, 1280)
-place.desk.start(sketch.__class__(*[Path(sys.argv[3])] * 3, 2000, 1280), {}, "ada")  # imports
+place.service.start(sketch.__class__(*[Path(sys.argv[3])] * 3, 2000, 1280), {}, "ada")  # imports
 before = peak()
 for _ in range(23):
-    place.desk.start(sketch, {"only": "mask"}, "ada")
+    place.service.start(sketch, {}, "ada")
 print(peak() - before)
 """
 

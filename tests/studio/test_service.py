@@ -13,19 +13,19 @@ from PIL import Image
 from components.contract.events import Event, Failed, Finished
 from components.contract.sketch import Sketch
 from pipelines.sdedit import SDEdit
-from studio.desk import NO_ROOM, SWEEP, Desk
 from studio.inputs.picture_files import Layers
 from studio.inputs.sketches import EMPTY
 from studio.runs.engine import NO_MEMORY, Engine, Order
 from studio.runs.history import History
 from studio.runs.jobs import GONE, Jobs
-from tests.studio import full, pretend
+from studio.service import Service
+from tests.studio import pretend
 
 WHITE = Image.new("RGB", (32, 32), "white")
 
 
 class Place:
-    """A desk, and the requests that reached its method."""
+    """A service, and the requests that reached its method."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Place:
         self.jobs.open()
         self.models = models = pretend.models(self.folder)
         self.engine = engine = Engine(models, self.history, [self.folder])
-        self.desk = Desk(
+        self.service = Service(
             "Paint", SDEdit, self.method, self.jobs, engine, self.history, models, self.folder
         )
 
@@ -51,12 +51,12 @@ class Place:
         return pretend.steps(2, self.values)(bundle, request)
 
     def run(self, sketch: Sketch, values: dict[str, Any]) -> Event:
-        job = self.desk.start(sketch, values, "ada")
+        job = self.service.start(sketch, values, "ada")
         return self.last(job)
 
     def last(self, job: str, visitor: str = "ada") -> Event:
         async def all_of() -> list[Event]:
-            return [event async for event in self.desk.watch(job, visitor)]
+            return [event async for event in self.service.watch(job, visitor)]
 
         return asyncio.run(asyncio.wait_for(all_of(), 10))[-1]
 
@@ -77,13 +77,7 @@ def sketch(tmp_path: Path) -> Sketch:
 
 
 def test_a_form_becomes_a_request(place: Place, sketch: Sketch) -> None:
-    values = {
-        "prompt": "a  house",
-        "strength": 0.5,
-        "seed": 3,
-        "only": "everything",
-        "sweep": False,
-    }
+    values = {"prompt": "a  house", "strength": 0.5, "seed": 3}
     assert isinstance(place.run(sketch, values), Finished)
     (request,) = place.requests
     assert (request.prompt, request.strength, request.seed) == ("a house", 0.5, 3)
@@ -91,16 +85,9 @@ def test_a_form_becomes_a_request(place: Place, sketch: Sketch) -> None:
     assert request.strengths == ()
 
 
-def test_a_sweep_is_several_strengths_and_one_seed(place: Place, sketch: Sketch) -> None:
-    place.run(sketch, {"sweep": True, "num_images": 4, "seed": 3})
-    (request,) = place.requests
-    assert request.strengths == SWEEP and request.num_images == 1
-
-
-@pytest.mark.parametrize("sweep", ["yes", 1, None])
-def test_only_true_is_a_sweep(place: Place, sketch: Sketch, sweep: object) -> None:
-    place.run(sketch, {"sweep": sweep})
-    assert place.requests[0].strengths == ()
+def test_several_strengths_have_one_seed(place: Place, sketch: Sketch) -> None:
+    place.run(sketch, {"strengths": [0.4, 0.8], "num_images": 1, "seed": 3})
+    assert place.requests[0].strengths == (0.4, 0.8)
 
 
 def test_without_a_seed_there_is_a_new_one(place: Place, sketch: Sketch) -> None:
@@ -113,18 +100,18 @@ def test_without_a_seed_there_is_a_new_one(place: Place, sketch: Sketch) -> None
 def test_bad_values_never_become_a_job(place: Place, sketch: Sketch) -> None:
     empty = Sketch(None, None, None, 40, 32)
     with pytest.raises(ValueError) as refusal:
-        place.desk.start(empty, {}, "ada")
+        place.service.start(empty, {}, "ada")
     assert str(refusal.value) == EMPTY
-    for values in ({"strength": float("nan")}, {"only": "sky"}, {"prompt": "x" * 3000}):
+    for values in ({"strength": float("nan")}, {"strengths": "all"}, {"prompt": "x" * 3000}):
         with pytest.raises(ValueError):
-            place.desk.start(sketch, values, "ada")
+            place.service.start(sketch, values, "ada")
     assert place.requests == []
 
 
 def test_the_job_is_the_edit_and_is_told_from_the_history_when_it_is_old(
     place: Place, sketch: Sketch
 ) -> None:
-    job = place.desk.start(sketch, {"seed": 3}, "ada")
+    job = place.service.start(sketch, {"seed": 3}, "ada")
     told = place.last(job)
     assert isinstance(told, Finished) and told.edit_id == job
     place.jobs.close()
@@ -144,33 +131,7 @@ def test_a_full_disk_is_said_before_the_run(
 
     monkeypatch.setattr(place.history, "check_room", no_room)
     with pytest.raises(ValueError, match="Only 3 MB"):
-        place.desk.start(sketch, {}, "ada")
-
-
-def test_a_picture_is_converted_at_the_canvass_size(place: Place, tmp_path: Path) -> None:
-    path = tmp_path / "large.png"
-    Image.new("RGB", (400, 320), "blue").save(path)
-    seen: list[Image.Image] = []
-
-    def convert(image: Image.Image) -> Image.Image:
-        seen.append(image)
-        return image.rotate(180)
-
-    made = place.desk.converted(convert, Sketch(path, None, None, 40, 32))
-    assert seen[0].size == (40, 32)
-    with Image.open(made) as image:
-        assert image.format == "PNG" and image.size == (40, 32)
-    with pytest.raises(ValueError, match="Drop a picture"):
-        place.desk.converted(convert, Sketch(None, path, None, 40, 32))
-
-
-def test_strokes_that_the_full_disk_has_no_room_for_are_a_sentence(
-    place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full.fill(monkeypatch, place.folder)
-    with pytest.raises(ValueError) as refusal:
-        place.desk.converted(lambda image: image, sketch)
-    assert str(refusal.value) == NO_ROOM
+        place.service.start(sketch, {}, "ada")
 
 
 def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
@@ -178,21 +139,21 @@ def test_a_region_may_be_a_mask_or_not(place: Place, tmp_path: Path) -> None:
     for name, image in files.items():
         image.save(tmp_path / f"{name}.png")
     picture, mask = (tmp_path / f"{name}.png" for name in files)
-    place.run(Sketch(picture, None, mask, 40, 32), {"only": "region"})
-    place.run(Sketch(picture, None, None, 40, 32), {"only": "region"})
+    place.run(Sketch(picture, None, mask, 40, 32), {})
+    place.run(Sketch(picture, None, None, 40, 32), {})
     masked, whole = place.requests
     assert masked.mask_image.size == (40, 32) and whole.mask_image is None
 
 
 def test_words_are_not_judged_before_the_model_is_there(place: Place) -> None:
-    assert place.desk.check_words("anything at all") == ""
+    assert place.service.check_words("anything at all") == ""
 
 
 def test_words_are_judged_while_they_are_written(
     place: Place, postcard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place.desk, "_models", SimpleNamespace(loaded=postcard))
-    said = place.desk.check_words
+    monkeypatch.setattr(place.service, "_models", SimpleNamespace(loaded=postcard))
+    said = place.service.check_words
     assert said("a (red:1.3) house" + " by day" * 20) == ""
     assert said("(a zeppelin") == "1 word is unknown to this model: zeppelin."
     assert "is too long" in said("by day " * 200)
@@ -210,8 +171,8 @@ def test_an_edit_that_waited_while_another_model_was_chosen_says_so(
         go.wait(10)
         return place.method(bundle, request)
 
-    monkeypatch.setattr(place.desk, "_method", held)
-    jobs = [place.desk.start(sketch, {"seed": 3}, "ada") for _ in range(2)]
+    monkeypatch.setattr(place.service, "_method", held)
+    jobs = [place.service.start(sketch, {"seed": 3}, "ada") for _ in range(2)]
     assert begun.wait(10)
     place.models.choose("another/model")
     go.set()
@@ -243,7 +204,7 @@ def test_a_glimpse_takes_few_steps_and_is_kept_nowhere(
     place: Place, sketch: Sketch, student: pretend.PretendBundle
 ) -> None:
     values = {"prompt": "a house", "seed": 3, "num_images": 4, "num_inference_steps": 50}
-    frame = place.desk.glimpse(sketch, values)
+    frame = place.service.glimpse(sketch, values)
     assert frame and frame.startswith(b"\xff\xd8")
     (request,) = place.requests
     assert {name: getattr(request, name) for name in FEW} == FEW
@@ -259,9 +220,9 @@ def test_there_is_no_glimpse_while_a_run_has_the_device(
     order = Order("x", "Paint", {}, layers, "ada", place.models.choice)
     running = place.engine.run(order, place.method, lambda: SDEdit(image=WHITE))
     next(running)
-    assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
+    assert place.service.glimpse(sketch, {"prompt": "a house"}) is None
     running.close()
-    assert place.desk.glimpse(sketch, {"prompt": "a house"})
+    assert place.service.glimpse(sketch, {"prompt": "a house"})
 
 
 @pytest.mark.usefixtures("student")
@@ -272,9 +233,9 @@ def test_a_glimpse_for_which_the_memory_is_short_is_a_sentence(
         raise MemoryError
         yield
 
-    monkeypatch.setattr(place.desk, "_method", short)
+    monkeypatch.setattr(place.service, "_method", short)
     with pytest.raises(ValueError, match=NO_MEMORY):
-        place.desk.glimpse(sketch, {})
+        place.service.glimpse(sketch, {})
     monkeypatch.undo()
     assert isinstance(place.run(sketch, {}), Finished), "the device is free again"
 
@@ -283,14 +244,14 @@ def test_a_glimpse_for_which_the_memory_is_short_is_a_sentence(
 def test_there_is_no_glimpse_without_a_student(place: Place, sketch: Sketch, loaded: bool) -> None:
     if loaded:
         place.models.bundle()
-    assert place.desk.glimpse(sketch, {"prompt": "a house"}) is None
+    assert place.service.glimpse(sketch, {"prompt": "a house"}) is None
     assert place.requests == []
 
 
 def test_an_index_that_waits_for_the_disk_keeps_nobody_else_waiting(
     place: Place, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = place.desk.start(sketch, {"seed": 3}, "ada")
+    job = place.service.start(sketch, {"seed": 3}, "ada")
     place.last(job)
     place.jobs.close()
     place.open()
@@ -302,7 +263,7 @@ def test_an_index_that_waits_for_the_disk_keeps_nobody_else_waiting(
 
     async def beside() -> list[Event]:
         asyncio.get_running_loop().call_later(0.01, came_round.set)
-        return [event async for event in place.desk.watch(job, "ada")]
+        return [event async for event in place.service.watch(job, "ada")]
 
     monkeypatch.setattr(place.history, "read", slow)
     assert isinstance(asyncio.run(beside())[-1], Finished)

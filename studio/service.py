@@ -1,24 +1,20 @@
-"""What a tab, or a program, may ask for: the verbs of one method, each checked before it acts."""
+"""What a tab, or a program, may ask of one method; everything is checked before it acts."""
 
 import asyncio
-import logging
 import secrets
 import shutil
 import weakref
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing
-from dataclasses import fields
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image
-
 from components.contract.events import Event
-from components.contract.sketch import Line, Region, Sketch
-from pipelines.pictures import read_mask, read_picture
+from components.contract.sketch import Sketch
 from pipelines.request import Request, hints
-from studio.inputs import outlines, sketches, validation
+from studio.inputs import sketches, validation
 from studio.inputs.picture_files import Layers
 from studio.inputs.sketches import Guide
 from studio.models.loaded import Models
@@ -28,21 +24,10 @@ from studio.runs.finished import finished
 from studio.runs.history import History
 from studio.runs.jobs import Jobs
 
-# What of a request is neither a number, nor words, nor a choice: the guide, and whatever else.
-Gather = Callable[[Guide, Mapping[str, Any]], Mapping[str, Any]]
-
-log = logging.getLogger(__name__)
-
-NO_ROOM: Final = "The strokes could not be kept: the disk is full. Free some space, then try again."
-SWEEP: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # strengths, from the strokes towards the words
+MANY: Final = ("num_images", "repeats", "strengths")  # what makes several pictures, or a slow one
 
 
-def whole(guide: Guide, _values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The guide as most requests take it."""
-    return {"image": guide.image, "mask_image": guide.mask}
-
-
-class Desk:
+class Service:
     """One method with the queue, the device and the history behind it."""
 
     def __init__(
@@ -55,7 +40,6 @@ class Desk:
         history: History,
         models: Models,
         scratch: Path,
-        gather: Gather = whole,
     ) -> None:
         self._name = name
         self._request_type = request_type
@@ -64,15 +48,13 @@ class Desk:
         self._engine = engine
         self._history = history
         self._models = models
-        self._scratch = scratch
-        self._gather = gather
+        self.scratch = scratch
 
     def start(
         self, sketch: Sketch, values: Mapping[str, Any], visitor: str, parent: str | None = None
     ) -> str:
         """Queue what is on the canvas; returns the job's id, which becomes the edit's."""
-        only = values.get("only", sketches.EVERYTHING)
-        return self.order(sketches.layers(sketch, only), values, visitor, parent)
+        return self.order(sketches.layers(self._wanted(sketch)), values, visitor, parent)
 
     def order(
         self, layers: Layers, values: Mapping[str, Any], visitor: str, parent: str | None = None
@@ -82,7 +64,7 @@ class Desk:
         layers.check_budget()
         request = self._request(sketches.stand_in(layers), values)
         edit_id = self._history.new_id()
-        folder = self._scratch / f"order-{edit_id}"
+        folder = self.scratch / f"order-{edit_id}"
         try:
             order = Order(
                 id=edit_id,
@@ -129,9 +111,9 @@ class Desk:
         bundle = self._models.loaded
         if bundle is None or bundle.student is None or not (sketch.picture or sketch.strokes):
             return None
-        few = {**values, **bundle.student.defaults, "num_images": 1, "repeats": 1, "sweep": False}
-        layers = sketches.layers(sketch, values.get("only", sketches.EVERYTHING))
-        request = self._request(sketches.guide(layers), few)
+        single = {name: value for name, value in values.items() if name not in MANY}
+        layers = sketches.layers(self._wanted(sketch))
+        request = self._request(sketches.guide(layers), {**single, **bundle.student.defaults})
         seen = self._engine.glimpse(self._method, request)
         return recipes.jpeg(seen) if seen else None
 
@@ -148,38 +130,20 @@ class Desk:
         count = "1 word is" if len(unknown) == 1 else f"{len(unknown)} words are"
         return f"{count} unknown to this model: {', '.join(unknown)}."
 
-    def converted(self, convert: Callable[[Image.Image], Image.Image], sketch: Sketch) -> Path:
-        """The picture on the canvas after `convert`, as a PNG; ValueError with a sentence."""
-        if sketch.picture is None:
-            raise ValueError("Drop a picture on the canvas first.")
-        picture = read_picture(sketch.picture)
-        picture.thumbnail((sketch.width, sketch.height), Image.Resampling.LANCZOS)
-        path = self._scratch / f"{secrets.token_hex(12)}.png"
-        painted = recipes.png(convert(picture))
-        try:
-            path.write_bytes(painted)
-        except OSError as error:
-            log.warning("Strokes cannot be kept (%s)", error)
-            raise ValueError(NO_ROOM) from error
-        return path
-
-    def outlined(self, region: Region, grow: int, feather: int) -> Mapping[str, Sequence[Line]]:
-        """The lines of the mask as the method will use it; none where nothing is masked."""
-        for name, value in (("grow", grow), ("feather", feather)):
-            hints(self._request_type)[name].check(value)
-        if region.mask is None:
-            return {}
-        mask = read_mask(region.mask)
-        if mask.size != (region.width, region.height):
-            raise ValueError("The mask is not of the canvas's size. Reload the page.")
-        return outlines.lines(mask, grow, feather, region.scale)
+    def _wanted(self, sketch: Sketch) -> Sketch:
+        """The sketch without what the method does not take."""
+        taken = hints(self._request_type)
+        return replace(
+            sketch,
+            by_seed=sketch.by_seed or "image" not in taken,
+            mask=sketch.mask if "mask_image" in taken else None,
+        )
 
     def _request(self, guide: Guide, values: Mapping[str, Any]) -> Request:
         safe = validation.fields(self._request_type, values)
         if safe.get("seed") is None:
             safe["seed"] = secrets.randbelow(validation.MAX_SEED + 1)
-        if values.get("sweep") is True:
-            safe |= {"strengths": SWEEP, "num_images": 1}
-        safe |= self._gather(guide, values)
-        known = {each.name for each in fields(self._request_type)}
-        return self._request_type(**{name: safe[name] for name in safe if name in known})
+        given: dict[str, Any] = {"image": guide.image, "mask_image": guide.mask}
+        taken = hints(self._request_type)
+        pictures = {name: image for name, image in given.items() if name in taken}
+        return self._request_type(**safe, **pictures)
