@@ -106,12 +106,20 @@ def with_last_choice(settings: Settings) -> Settings:
 
 
 def sweep(cache: Path, before: float) -> None:
-    """Delete uploads and copies of earlier days. The history keeps its own files elsewhere."""
-    for folder, _, names in os.walk(cache):
-        for path in (Path(folder) / name for name in names):
-            with suppress(OSError):  # another studio may sweep as well
-                if path.lstat().st_mtime < before:
-                    path.unlink()
+    """Delete uploads and copies of earlier days, and the folders that were made for them.
+
+    The history keeps its own files elsewhere.
+    """
+    for folder, _, names in os.walk(cache, topdown=False):
+        place = Path(folder)
+        with suppress(OSError):  # another studio may sweep as well
+            idle = place != cache and place.lstat().st_mtime < before
+            for path in (place / name for name in names):
+                with suppress(OSError):
+                    if path.lstat().st_mtime < before:
+                        path.unlink()
+            if idle:
+                place.rmdir()
 
 
 def listen(settings: Settings) -> socket.socket:

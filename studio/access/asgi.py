@@ -34,7 +34,8 @@ class Asked:
 
     @classmethod
     def of(cls, scope: Scope) -> "Asked":
-        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        pairs = reversed(scope["headers"])  # of several of a name the first counts, as in Starlette
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         path: str = scope["path"]
         return cls(scope["method"], path, _route(path), headers, query)

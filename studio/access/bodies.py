@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import IO, Final
 
+from python_multipart.multipart import parse_options_header
+
 from studio.access.asgi import Message, Receive, Refused
 
 PAUSE: Final = 20.0  # seconds without a byte
@@ -53,6 +55,22 @@ async def spool(receive: Receive, length: int, folder: Path) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+def parts(file: IO[bytes], kind: str) -> int:
+    """How many parts of a form a file holds, by the boundary that its content type names.
+
+    The file is left at its start. Not for the event loop.
+    """
+    boundary = parse_options_header(kind)[1].get(b"boundary", b"")
+    if not boundary:
+        return 0
+    mark, found, tail = b"--" + boundary, 0, b""
+    while part := file.read(PART):
+        found += (tail + part).count(mark)
+        tail = (tail + part)[1 - len(mark) :]
+    file.seek(0)
+    return max(found - 1, 0)  # the last one ends the form
 
 
 def again(content: bytes, receive: Receive) -> Receive:

@@ -34,6 +34,7 @@ VISITOR: Final = "pentimento.visitor"  # where the visitor's id stands in the sc
 MAX_JSON: Final = 2**20  # bytes
 MAX_UPLOAD: Final = MAX_BYTES + 4 * 2**20  # bytes of one request, several files together
 OPEN: Final = Bounds(each=96, newcomers=600, total=720)  # requests at once, streams among them
+MAX_PARTS: Final = 16  # of an upload; the page and gradio_client send one file in each
 EVENTS: Final = Bounds(each=48, newcomers=150, total=180)  # watchers of edits above all
 
 FILES: Final = frozenset({"/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"})
@@ -52,6 +53,7 @@ TELLING: Final = frozenset(
 
 NOTHING: Final = "There is nothing here."
 UNREADABLE_UPLOAD: Final = "That upload cannot be read."
+TOO_MANY: Final = "An upload may hold {} files at most. Send the others after it."
 _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::\d+)?")
 _FORM: Final = re.compile(r"multipart/form-data\s*;.*\bboundary=", re.IGNORECASE)
 _NAME: Final = re.compile("[!-~]{1,200}")
@@ -89,7 +91,6 @@ class Guard:
         self._ownership = ownership
         self._uploads = uploads
         self._open = Tally(OPEN)
-        self._taking_in = asyncio.Lock()  # what Gradio leaves lying is one upload's at a time
         self._names = host_names(settings)
         self._any_address = not settings.local
 
@@ -229,9 +230,12 @@ class Guard:
             if (status := message.get("status", 200)) >= 400:
                 failed.add(status)
 
-        with self._uploads.reserved(visitor, length):
+        async with self._uploads.reserved(visitor, length):
             with await bodies.spool(receive, length, self._uploads.folder) as file:
-                async with self._taking_in:
+                kind = asked.headers["content-type"]
+                if await asyncio.to_thread(bodies.parts, file, kind) > MAX_PARTS:
+                    raise Refused(413, TOO_MANY.format(MAX_PARTS))
+                async with self._uploads.writing:  # what Gradio leaves lying is this upload's
                     try:
                         await self._app(scope, bodies.replay(file, length, receive), sender)
                     except OSError:
@@ -240,13 +244,13 @@ class Guard:
                         log.warning("An upload cannot be read (%s)", error)
                         failed.add(400)
                     finally:
-                        self._uploads.clear()
-            said = b"".join(each.get("body", b"") for each in told)
-            if 413 in failed and said.startswith(b"File size"):  # not a head's, which is 413 too
-                raise Refused(413, f"A file may have at most {MAX_BYTES // 2**20} MB.")
-            if failed or said == b"[]":
-                raise Refused(400, UNREADABLE_UPLOAD)
-            self._uploads.stored(visitor, said)
+                        await asyncio.to_thread(self._uploads.clear)
+                    said = b"".join(each.get("body", b"") for each in told)
+                    if 413 in failed and said.startswith(b"File size"):  # nor a head's
+                        raise Refused(413, f"A file may have at most {MAX_BYTES // 2**20} MB.")
+                    if failed or said == b"[]":
+                        raise Refused(400, UNREADABLE_UPLOAD)
+                    self._uploads.stored(visitor, said)
         for message in told:
             await send(message)
 

@@ -5,13 +5,15 @@ left together, so does the one who has most. None goes that was used within the 
 none at all while an edit of theirs is on its way, since it may need them.
 """
 
+import asyncio
 import errno
 import json
 import logging
+import os
 import shutil
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 GB: Final = 2**30
 BYTES: Final = Bounds(each=GB // 2, newcomers=GB * 3 // 2, total=2 * GB)
 LEFT: Final = 500 * 2**20  # bytes that an upload leaves free on the disk
-LEAST: Final = 4096  # bytes that the smallest file takes
+LEAST: Final = 2**16  # bytes that a file counts for at least, so that their number ends as well
 YOUNG: Final = 60.0  # seconds
 FULL: Final = "The disk is full. Free some space, then try again."
 TOO_MUCH: Final = (
@@ -34,7 +36,11 @@ CROWDED: Final = "The studio has no room for another upload just now. Try again 
 
 
 class Uploads:
-    """`busy` says whether an edit is on its way whose place is counted on a share."""
+    """`busy` says whether an edit is on its way whose place is counted on a share.
+
+    Whoever writes into the folder holds `writing`: what is deleted there must not be what has just
+    been written.
+    """
 
     def __init__(
         self,
@@ -45,18 +51,20 @@ class Uploads:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
+        self.writing = asyncio.Lock()
         self._share = share
         self._busy = busy
         self._clock = clock
         self._held = Tally(bounds)
         self._files: dict[Path, tuple[Share, int, float]] = {}  # whose, bytes, last use
 
-    @contextmanager
-    def reserved(self, visitor: str, length: int) -> Generator[None]:
+    @asynccontextmanager
+    async def reserved(self, visitor: str, length: int) -> AsyncGenerator[None]:
         """Room for an upload that is under way; Refused with a sentence where there is none."""
         share = self._share(visitor)
         if self._held.room(share) < length:
-            self._make_room(share, length)
+            async with self.writing:
+                await self._make_room(share, length)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free
@@ -100,38 +108,51 @@ class Uploads:
             share, size, _ = self._files[path]
             self._files[path] = (share, size, self._clock())
 
-    def _make_room(self, share: Share, length: int) -> None:
+    async def _make_room(self, share: Share, length: int) -> None:
         """Delete what may go, oldest first, until there is room for `length` bytes."""
-        for path in [each for each in self._files if not each.exists()]:
+        for path in await asyncio.to_thread(_gone, list(self._files)):
             self._forget(path)  # it was swept
-        self._delete(share, share, length)
+        surplus = self._surplus(share, share, length)
         heavy = self._held.heaviest()
         if heavy is not None and self._held.of(heavy) > self._held.of(share) + length:
-            self._delete(heavy, share, length)
+            surplus += self._surplus(heavy, share, length)
+        await asyncio.to_thread(_delete, surplus)
         if self._held.room(share) < length:
             each = self._held.bounds.each
             full = self._held.of(share) + length > each
             raise Refused(507, TOO_MUCH.format(each // 2**20) if full else CROWDED)
 
-    def _delete(self, whose: Share, share: Share, length: int) -> None:
+    def _surplus(self, whose: Share, share: Share, length: int) -> list[Path]:
+        """Forget what of theirs has to go; returns where it lies."""
         oldest = self._clock() - YOUNG
         theirs = [
             (used, path)
             for path, (owner, _, used) in self._files.items()
             if owner.name == whose.name and used < oldest
         ]
+        surplus: list[Path] = []
         for _, path in sorted(theirs):
             if self._held.room(share) >= length or self._busy(whose):
-                return
-            with suppress(OSError):
-                path.unlink()
-                path.parent.rmdir()  # made for this content; others may lie there
+                break
+            surplus.append(path)
             self._forget(path)
+        return surplus
 
     def _forget(self, path: Path) -> None:
         if path in self._files:
             share, size, _ = self._files.pop(path)
             self._held.add(share, -size)
+
+
+def _gone(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if not os.path.exists(path)]
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # made for this content; others may lie there
 
 
 def _unwritten(error: OSError) -> Refused:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import io
 import json
 import shutil
 import socket
@@ -21,7 +22,7 @@ from studio.shares import STRANGERS, Bounds, Share
 from tests.studio.conftest import Live
 from tests.studio.requests import greet, upload
 
-BLOCK = 4096  # bytes
+BLOCK = 65_536  # bytes that a file counts for at least
 
 
 class Clock:
@@ -48,11 +49,14 @@ class Shop:
         self.folder = folder
 
     def bring(self, visitor: str, name: str) -> Path:
-        with self.uploads.reserved(visitor, BLOCK):
-            path = self.folder / name
-            path.write_bytes(bytes(BLOCK))
-            self.uploads.stored(visitor, json.dumps([str(path)]).encode())
-        return path
+        async def come() -> Path:
+            async with self.uploads.reserved(visitor, BLOCK):
+                path = self.folder / name
+                path.write_bytes(bytes(BLOCK))
+                self.uploads.stored(visitor, json.dumps([str(path)]).encode())
+            return path
+
+        return asyncio.run(come())
 
     def fits(self, visitor: str, name: str) -> bool:
         try:
@@ -105,14 +109,21 @@ def test_what_was_swept_or_sent_twice_is_not_counted(shop: Shop) -> None:
 
 
 def test_an_upload_that_fails_gives_its_room_back(shop: Shop) -> None:
-    for _ in range(20):
-        with pytest.raises(Refused) as told, shop.uploads.reserved("eve", 5 * BLOCK):
+    async def come() -> None:
+        async with shop.uploads.reserved("eve", 5 * BLOCK):
             raise OSError(errno.ENOSPC, "No space left on device")
+
+    for _ in range(20):
+        with pytest.raises(Refused) as told:
+            asyncio.run(come())
         assert told.value.status == 507 and "disk is full" in str(told.value)
     assert shop.fits("eve", "a")
 
 
-def test_small_files_count_as_what_they_take_on_the_disk(shop: Shop) -> None:
+def test_small_files_are_few(shop: Shop) -> None:
+    """Of 512 MB for each visitor and 2 GB in all, no more than 8,192 files and 32,768."""
+    assert uploads.BYTES.each // uploads.LEAST <= 8192
+    assert uploads.BYTES.total // uploads.LEAST <= 32_768
     for number in range(9):
         path = shop.folder / f"small {number}"
         path.write_bytes(b"x")
@@ -126,6 +137,43 @@ def test_a_disk_that_is_nearly_full_takes_nothing(
     usage = shutil._ntuple_diskusage(10**12, 10**12 - 10**6, 10**6)  # pyright: ignore
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
     assert not shop.fits("ada", "a") and not shop.names
+
+
+def test_room_is_made_while_the_event_loop_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand old files on a disk that takes a millisecond for each."""
+    shop = Shop(tmp_path)
+    shop.uploads = Uploads(tmp_path, by_name, lambda _: False, clock=shop.clock)
+    paths = [tmp_path / f"{number}" / "a.png" for number in range(1000)]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    shop.uploads.stored("ada", json.dumps([str(path) for path in paths]).encode())
+    shop.clock.now += 61
+    unlink = Path.unlink
+
+    def slow(path: Path) -> None:
+        time.sleep(0.001)
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", slow)
+    turns: list[float] = []
+
+    async def come() -> None:
+        async with shop.uploads.reserved("ada", uploads.BYTES.each):
+            pass
+
+    async def scene() -> None:
+        coming = asyncio.create_task(come())
+        while not coming.done():
+            turns.append(time.monotonic())
+            await asyncio.sleep(0.002)
+        await coming
+
+    asyncio.run(scene())
+    assert not any(path.parent.exists() for path in paths)
+    assert len(turns) > 20, "the loop stood while they were deleted"
 
 
 # -- over HTTP
@@ -231,6 +279,43 @@ def test_forms_without_sense_are_sentences(
     told = page.post("/gradio_api/upload", content=content, headers=headers)
     assert told.status_code == 400 and told.json()["detail"].endswith(".")
     assert "Traceback" not in capfd.readouterr().err and lying() == before
+
+
+def form(count: int, boundary: str = "x", field: str = "files") -> bytes:
+    head = f'Content-Disposition: form-data; name="{field}"; filename="a.png"'
+    parts = [f"--{boundary}\r\n{head}\r\n\r\n{n}\r\n" for n in range(count)]
+    return "".join([*parts, f"--{boundary}--\r\n"]).encode()
+
+
+@pytest.mark.parametrize("field", ["files", "others"])
+@pytest.mark.parametrize("kind", ["x", '"x y"', "x; charset=utf-8"])
+def test_an_upload_holds_few_files(page: httpx.Client, kind: str, field: str) -> None:
+    """Each takes the disk, and the event loop with it, half a millisecond and more."""
+    boundary = kind.partition(";")[0].strip('"')
+    kind = f"multipart/form-data; boundary={kind}"
+    before = lying()
+    for count in (16, 17, 999):
+        content = form(count, boundary, field)
+        told = page.post("/gradio_api/upload", content=content, headers={"content-type": kind})
+        if count == 16 and field == "files":
+            assert told.status_code == 200 and len(told.json()) == 16
+            before = lying()
+        elif count > 16:
+            assert told.status_code == 413 and told.json()["detail"].startswith("An upload may")
+    assert lying() == before
+
+
+def test_of_two_content_types_the_one_counts_that_is_read(page: httpx.Client) -> None:
+    kinds = [("content-type", f"multipart/form-data; boundary={each}") for each in "xy"]
+    told = page.post("/gradio_api/upload", content=form(17), headers=kinds)
+    assert told.status_code == 413
+
+
+@pytest.mark.parametrize("at", [0, 5, 2**20 - 2, 2**20 - 1, 2**20, 2**20 + 1])
+def test_parts_are_counted_wherever_they_begin(at: int) -> None:
+    file = io.BytesIO(b"a" * at + b"--bound\r\n" + b"--bound--")
+    assert bodies.parts(file, 'multipart/form-data; boundary="bound"') == 1
+    assert file.tell() == 0
 
 
 @pytest.mark.parametrize(
