@@ -82,7 +82,7 @@ def create(
     async def changed() -> None:
         await pages.turn()
         jobs.serve_again()
-        chosen.write(settings.data, *models.choice)  # last: the next start takes what is there
+        await chosen.write(settings.data, *models.choice)  # last: a start takes what is there
 
     jobs = Jobs(
         Limits(grace=settings.grace),

@@ -82,7 +82,7 @@ def routes(visitors: Visitors) -> APIRouter:
 
     @router.post("/logout")
     async def leave(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
-        cookie = visitors.log_out(request.headers, over_tls(request.scope))
+        cookie = await visitors.log_out(request.headers, over_tls(request.scope))
         return RedirectResponse("/", 303, headers={"set-cookie": cookie} if cookie else {})
 
     return router

@@ -23,11 +23,12 @@ class Ended:
         self._file = file
         self._until: dict[str, float] = {} if file is None else _read(file)
         self._next = asyncio.Event()  # set when one more is ended
+        self._writing = asyncio.Lock()
 
     def __contains__(self, digest: object) -> bool:
         return digest in self._until
 
-    def add(self, digest: str, until: float, now: float) -> None:
+    async def add(self, digest: str, until: float, now: float) -> None:
         kept = {each: at for each, at in self._until.items() if at > now}
         self._until = {**kept, digest: until}
         self._next.set()
@@ -35,7 +36,9 @@ class Ended:
         if self._file is None:
             return
         try:
-            disk.replace(self._file, json.dumps(self._until).encode(), mode=0o600)
+            async with self._writing:  # so that the last of them writes what holds now
+                content = json.dumps(self._until).encode()
+                await asyncio.to_thread(disk.replace, self._file, content, 0o600)
         except OSError as error:  # ended all the same, until a restart
             log.warning("The end of a login cannot be kept (%s)", error)
 

@@ -125,7 +125,7 @@ class Visitors:
         ticket = f"{int(self._clock()) + TICKET_AGE}.{secrets.token_urlsafe(16)}"
         return self._set_cookie(f"{ticket}.{self._sign(ticket)}", TICKET_AGE, secure)
 
-    def log_out(self, headers: Mapping[str, str], secure: bool = False) -> str:
+    async def log_out(self, headers: Mapping[str, str], secure: bool = False) -> str:
         """End the ticket that was sent, for good; returns what takes it from the browser.
 
         "" where there is no ticket to end: then nothing changes.
@@ -133,7 +133,7 @@ class Visitors:
         sent = _cookie(headers.get("cookie", ""), self.cookie)
         if self._login is None or self._user(sent) is None:
             return ""
-        self._ended.add(_digest(sent), float(sent.partition(".")[0]), self._clock())
+        await self._ended.add(_digest(sent), float(sent.partition(".")[0]), self._clock())
         return self._set_cookie("", 0, secure)
 
     async def logged_out(self, headers: Mapping[str, str]) -> None:

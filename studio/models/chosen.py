@@ -1,5 +1,6 @@
 """Which model was chosen last, and what on top of it: a small file in the data folder."""
 
+import asyncio
 import json
 import logging
 import math
@@ -66,12 +67,13 @@ def read(data: Path) -> Chosen | None:
     return None
 
 
-def write(data: Path, source: str, on_top: OnTop = NOTHING) -> None:
+async def write(data: Path, source: str, on_top: OnTop = NOTHING) -> None:
     """Keep the choice for the next start; where that cannot be, the model serves all the same."""
     told = {"model": source, "loras": dict(on_top.loras), "embeddings": on_top.embeddings}
     text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
     try:  # a path need not be UTF-8
-        disk.replace(data / FILE, text.encode("utf-8", "surrogatepass"))
+        content = text.encode("utf-8", "surrogatepass")
+        await asyncio.to_thread(disk.replace, data / FILE, content)
     except OSError as error:
         log.warning("The choice of a model cannot be kept: %s.", disk.reason(error))
 

@@ -1,12 +1,18 @@
 """Folders and files of the studio: a sentence where the disk refuses."""
 
+import asyncio
 import errno
 import os
+import threading
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studio import disk
+from studio.access.tickets import Ended
+from studio.models import chosen
 
 
 def test_a_folder_that_only_lends_need_not_be_written(
@@ -39,3 +45,37 @@ def test_two_things_set_aside_in_one_second_have_two_names(tmp_path: Path) -> No
         aside = disk.set_aside(tmp_path / "a", ("-wal", "-shm"))
         assert aside.read_text() == Path(f"{aside}-wal").read_text() == str(number)
     assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda data: chosen.write(data, "/models/sea"),
+        lambda data: Ended(data / "ended.json").add("a", 2.0, 1.0),
+    ],
+    ids=["the choice of a model", "the end of a login"],
+)
+def test_a_slow_disk_does_not_hold_up_the_event_loop(
+    keep: Callable[[Path], Coroutine[Any, Any, None]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The flush waits for the loop to go on, which it could not if it were done in it."""
+    flushing, on = threading.Event(), threading.Event()
+    went_on: list[bool] = []
+
+    def flush(_handle: int) -> None:
+        flushing.set()
+        went_on.append(on.wait(5))
+
+    monkeypatch.setattr(os, "fsync", flush)
+
+    async def scene() -> None:
+        keeping = asyncio.create_task(keep(tmp_path))
+        while not flushing.is_set():
+            await asyncio.sleep(0.001)
+        on.set()
+        await keeping
+
+    asyncio.run(scene())
+    assert went_on == [True, True], "of the file and of its folder"

@@ -1,5 +1,6 @@
 """A wrong start is one sentence, and a right one ends when it is told to."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -41,8 +42,10 @@ def test_only_old_copies_are_swept(tmp_path: Path) -> None:
         path.parent.mkdir()
         path.write_bytes(b"")
         os.utime(path, (1000 - age, 1000 - age))
+        os.utime(path.parent, (1000 - age, 1000 - age))
+    (tmp_path / "just made").mkdir()
     sweep(tmp_path, 1000 - 60)
-    assert [path.parent.name for path in tmp_path.rglob("*.png")] == ["new"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"new", "a.png", "just made"}
     sweep(tmp_path / "none", 0)
 
 
@@ -161,7 +164,7 @@ def test_the_model_chosen_last_is_served_unless_another_is_named(
     assert with_last_choice(settings) == settings
     (tmp_path / "land").mkdir()
     (tmp_path / "land" / "model_index.json").write_text("{}")
-    chosen.write(tmp_path, str(tmp_path / "land"))
+    asyncio.run(chosen.write(tmp_path, str(tmp_path / "land")))
     assert with_last_choice(settings).model == str(tmp_path / "land")
     named = Settings.read(["--data", str(tmp_path), "--model", "a/b"], {})
     assert with_last_choice(named).model == "a/b"
@@ -170,7 +173,7 @@ def test_the_model_chosen_last_is_served_unless_another_is_named(
     style, gone = tmp_path / "style.safetensors", str(tmp_path / "gone.safetensors")
     style.touch()
     on_top = OnTop(((str(style), -0.5), (gone, 1.0)), (gone,))
-    chosen.write(tmp_path, str(tmp_path / "land"), on_top)
+    asyncio.run(chosen.write(tmp_path, str(tmp_path / "land"), on_top))
     assert chosen.read(tmp_path) == (str(tmp_path / "land"), on_top)
     assert with_last_choice(settings).on_top == OnTop(((str(style), -0.5),))
     told = capsys.readouterr().err
@@ -181,7 +184,7 @@ def test_the_model_chosen_last_is_served_unless_another_is_named(
     assert with_last_choice(settings).model == str(POSTCARD)
     assert capsys.readouterr().err.startswith("The model chosen last is not there.")
     for odd in ("~nobody-of-this-name/x", "/" + "a" * 5000, "a\0/b"):
-        chosen.write(tmp_path, odd, OnTop((("/" + "a" * 5000, 1.0),)))
+        asyncio.run(chosen.write(tmp_path, odd, OnTop((("/" + "a" * 5000, 1.0),))))
         assert with_last_choice(settings) == settings
         assert capsys.readouterr().err.startswith("The model chosen last is not there.")
     for broken in (b"\xff\xfe", b"{", b"[]", b'{"model": 7, "loras": {}, "embeddings": []}'):

@@ -1,5 +1,6 @@
 """Who is who: cookies without a login, tickets with one."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,11 +139,11 @@ def test_a_ticket_that_was_ended_opens_nothing_also_after_a_restart(tmp_path: Pa
     visitors = Visitors(CLOSED, SECRET, clock, ended=Ended(file))
     old, other = (visitors.log_in("ada", "söme pass", "1.2.3.4") for _ in range(2))
     assert old and other and old != other, "two tickets of the same second"
-    assert "Max-Age=0" in visitors.log_out(sent(old))
+    assert "Max-Age=0" in asyncio.run(visitors.log_out(sent(old)))
     for each in (visitors, Visitors(CLOSED, SECRET, clock, ended=Ended(file))):
         assert each.of(sent(old)) is None
         assert each.of(sent(other)) == "ada", "the login of another browser holds"
-    assert visitors.log_out(sent(old)) == "", "nothing is left to end"
+    assert asyncio.run(visitors.log_out(sent(old))) == "", "nothing is left to end"
     clock.now += TICKET_AGE + 1
     assert visitors.log_in("ada", "söme pass", "1.2.3.4")
 
@@ -165,7 +166,7 @@ def test_a_broken_list_of_ended_tickets_stops_nothing(tmp_path: Path, content: b
     file.write_bytes(content)
     visitors = Visitors(CLOSED, SECRET, ended=Ended(file))
     cookie = visitors.log_in("ada", "söme pass", "1.2.3.4")
-    assert cookie and visitors.log_out(sent(cookie))
+    assert cookie and asyncio.run(visitors.log_out(sent(cookie)))
     assert visitors.of(sent(cookie)) is None
     (aside,) = tmp_path.glob("ended.json.damaged-*")
     assert aside.read_bytes() == content
@@ -175,8 +176,8 @@ def test_a_broken_list_of_ended_tickets_stops_nothing(tmp_path: Path, content: b
 def test_who_has_no_ticket_logs_nobody_out() -> None:
     _, cookie = Visitors(OPEN, SECRET).greet()
     for headers in ({}, sent(cookie), {"cookie": f"{Visitors(CLOSED, SECRET).cookie}=1.2.3"}):
-        assert Visitors(OPEN, SECRET).log_out(headers) == ""
-        assert Visitors(CLOSED, SECRET).log_out(headers) == ""
+        assert asyncio.run(Visitors(OPEN, SECRET).log_out(headers)) == ""
+        assert asyncio.run(Visitors(CLOSED, SECRET).log_out(headers)) == ""
 
 
 @pytest.mark.parametrize(

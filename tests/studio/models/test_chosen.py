@@ -1,5 +1,6 @@
 """The choice of a model outlives whatever happens to its file."""
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -20,7 +21,7 @@ def test_what_cannot_be_written_leaves_a_whole_file(
 ) -> None:
     """The second flush is that of the folder, when the file has its name."""
     files = {"former": ("/models/land", OnTop((("/style", 0.5),))), "new": ("/sea", OnTop())}
-    chosen.write(tmp_path, *files["former"])
+    asyncio.run(chosen.write(tmp_path, *files["former"]))
     sync, left = os.fsync, [turn]
 
     def fail(handle: int) -> None:
@@ -31,14 +32,14 @@ def test_what_cannot_be_written_leaves_a_whole_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        chosen.write(tmp_path, *files["new"])
+        asyncio.run(chosen.write(tmp_path, *files["new"]))
     assert chosen.read(tmp_path) == files[kept]
     assert [each.name for each in tmp_path.iterdir()] == ["model.json"]
 
 
 def test_a_path_need_not_be_utf_8(tmp_path: Path) -> None:
     name = os.fsdecode(b"/models/caf\xe9")
-    chosen.write(tmp_path, name)
+    asyncio.run(chosen.write(tmp_path, name))
     assert chosen.read(tmp_path) == (name, OnTop())
 
 
@@ -60,7 +61,7 @@ ODD = {
 def test_an_odd_file_is_no_choice_and_is_set_aside(kind: str, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_bytes(ODD[kind])
     assert chosen.read(tmp_path) is None
-    chosen.write(tmp_path, "/models/sea")
+    asyncio.run(chosen.write(tmp_path, "/models/sea"))
     assert chosen.read(tmp_path) == ("/models/sea", OnTop())
     (aside,) = asides(tmp_path)
     assert aside.read_bytes() == ODD[kind]
@@ -76,7 +77,7 @@ def test_what_is_no_file_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_one_that_may_not_be_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen.write(tmp_path, "/models/sea")
+    asyncio.run(chosen.write(tmp_path, "/models/sea"))
 
     def shut(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
