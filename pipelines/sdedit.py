@@ -6,9 +6,11 @@
         x = m x + (1 - m) q(x0, u, e)       with a mask: the kept part at the level just reached
 
 x0 is the latent of the guide (strokes, a photo with strokes or a pasted patch), m the mask
-(1 = edit), e one noise per picture. With `repeats` K the whole is done K times, each pass from the
-result of the former (Algorithm 4). Where we depart from the official code: there the kept part is
-put back at the level t *before* the step, one too noisy; and here it ends as x0 itself.
+(1 = edit), e one noise per picture. A cell of gray g is kept up to the first step that starts at no
+more noise than a run of strength g times `strength` would, and is edited from there on. With
+`repeats` K the whole is done K times, each pass from the result of the former (Algorithm 4). Where
+we depart from the official code: there the kept part is put back at the level t *before* the step,
+one too noisy; and here it ends as x0 itself.
 """
 
 import math
@@ -109,6 +111,7 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
             drawn = [masks.paste(guide, each, small_mask) for each in drawn]
         return {str(row): each for row, each in zip(rows, drawn, strict=True)}
 
+    edited = None if cells is None else [_edited(bundle, request, cells, s) for s in strengths]
     latents = source
     for number in range(1, request.repeats + 1):
         refining = _Pass(
@@ -121,6 +124,7 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
             e=noise.draw(generators, source.shape[1:], source.device),
             generators=generators,
             cells=cells,
+            edited=edited,
             view=view,
         )
         latents = yield from refining.run(strengths)
@@ -162,6 +166,7 @@ class _Pass:
     e: Tensor  # [B, C, h, w], the noise
     generators: noise.Generators
     cells: Tensor | None  # [1, 1, h, w], 1 = edit
+    edited: Sequence[Tensor] | None  # of each row [1, 1, h, w]: the last steps that edit a cell
     view: Callable[[Sequence[int], Tensor], Views]
 
     def run(self, strengths: Sequence[float]) -> Walk:
@@ -227,17 +232,24 @@ class _Pass:
 
     def _revise(self, rows: Sequence[int]) -> Revise | None:
         """The kept part at the level just reached, and the source itself at the end."""
-        cells = self.cells
-        if cells is None:
+        if self.edited is None:
             return None
         source, drawn = self.source[rows], self.e[rows]
+        edited = torch.cat([self.edited[row] for row in rows])
 
         def revise(x: Tensor, moment: Moment) -> Tensor:
-            end = moment.index == moment.total
-            kept = source if end else noised(source, drawn, moment.next)
-            return cells * x + (1 - cells) * kept
+            left = moment.total - moment.index
+            kept = noised(source, drawn, moment.next) if left else source
+            return torch.where(edited > left, x, kept)
 
         return revise
+
+
+def _edited(bundle: Bundle, request: SDEdit, cells: Tensor, strength: float) -> Tensor:
+    """In how many of the last steps each cell is edited, in a run of this strength."""
+    steps = request.num_inference_steps
+    solver = solvers.make(request.scheduler, bundle.scheduler_config, steps, strength)
+    return masks.steps_of(cells, lambda gray: solver.steps_from(gray * strength))
 
 
 def _steps(bundle: Bundle, request: SDEdit, ran: str, strength: float) -> int:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from pipelines.words import emphasis, taught
-from pipelines.words.emphasis import Emphasis
 from pipelines.words.taught import Span
 from pipelines.words.windows import Token, windows
 
@@ -121,8 +120,9 @@ def read(tokenizers: Sequence[Any], text: str) -> Prompt:
     Raises ValueError with one sentence for a prompt of too many windows, or of words that count too
     much. A fast tokenizer must not be called from two threads at once.
     """
-    every = [_marked(tokenizer, text) for tokenizer in tokenizers]
-    found = [windows(each, marked) for each, marked in zip(tokenizers, every, strict=True)]
+    known = [taught.words(tokenizer) for tokenizer in tokenizers]
+    every = [emphasis.read(text, words) for words in known]
+    found = [windows(*each) for each in zip(tokenizers, every, known, strict=True)]
     most = max(len(each) for each in found)  # taught words may differ between two encoders
     filled = [(*each, *[()] * (most - len(each))) for each in found]
     first, marked = tokenizers[0], every[0]
@@ -146,7 +146,7 @@ def read(tokenizers: Sequence[Any], text: str) -> Prompt:
         words,
         _unknown(first, text, tokens),
         marked.taught,
-        tuple(taught.words(first)),
+        tuple(known[0]),
     )
 
 
@@ -161,11 +161,6 @@ def columns(words: Sequence[Word], length: int, device: torch.device) -> Tensor:
     for column, word in enumerate(words):
         picked[0, list(word.positions), column] = 1
     return picked
-
-
-def _marked(tokenizer: Any, text: str) -> Emphasis:
-    """A prompt's marks, as far as they are no letters of a word that was taught."""
-    return emphasis.read(text, taught.words(tokenizer))
 
 
 def _split(plain: str) -> list[tuple[str, int]]:

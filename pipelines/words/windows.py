@@ -5,11 +5,10 @@ are cut after a comma near the end of a window (as AUTOMATIC1111's web UI does i
 words, and inside a word only where that is longer than a window; `BREAK` cuts where it stands.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipelines.words import taught
 from pipelines.words.emphasis import Emphasis
 
 MOST: Final = 8  # windows; a prompt of 2000 letters seldom needs more
@@ -24,15 +23,18 @@ class Token:
     weight: float  # how much it counts
 
 
-def windows(tokenizer: Any, read: Emphasis) -> list[tuple[Token, ...]]:
+def windows(
+    tokenizer: Any, read: Emphasis, known: Mapping[str, Sequence[int]]
+) -> list[tuple[Token, ...]]:
     """The tokens of each window, without the special ones; at least one window.
 
-    Raises ValueError with one sentence where the prompt needs more than MOST windows. A fast
-    tokenizer must not be called from two threads at once.
+    `known` has the tokens of each taught word, folded. Raises ValueError with one sentence where
+    the prompt needs more than MOST windows. A fast tokenizer must not be called from two threads
+    at once.
     """
     found: list[list[Token]] = [[]]
     breaks = list(read.breaks)
-    for token in _tokens(tokenizer, read):
+    for token in _tokens(tokenizer, read, known):
         while breaks and breaks[0] < token.end:
             breaks.pop(0)
             found.append([])
@@ -54,9 +56,8 @@ def padded(tokenizer: Any, tokens: Sequence[Token]) -> tuple[list[int], list[int
     return ids + [tokenizer.pad_token_id] * rest, [1] * len(ids) + [0] * rest
 
 
-def _tokens(tokenizer: Any, read: Emphasis) -> Iterator[Token]:
+def _tokens(tokenizer: Any, read: Emphasis, known: Mapping[str, Sequence[int]]) -> Iterator[Token]:
     """All of a prompt, each taught word being its own tokens."""
-    known = taught.words(tokenizer)
     at = 0
     for word in read.taught:
         yield from _plain(tokenizer, read, at, word.start)

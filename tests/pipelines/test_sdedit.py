@@ -116,6 +116,44 @@ def test_a_full_mask_equals_no_mask(bundle: Bundle, ask: Ask, name: str) -> None
     assert torch.equal(latents(bundle, full), latents(bundle, ask(scheduler=name)))
 
 
+@pytest.mark.parametrize("steps", [4, 10, 20])
+@pytest.mark.parametrize("gray", [51, 128, 204])
+@pytest.mark.parametrize("name", ["ddim", "euler", "heun"])
+def test_a_gray_cell_joins_at_its_share_of_the_strength(
+    bundle: Bundle, ask: Ask, picture: Image.Image, name: str, gray: int, steps: int
+) -> None:
+    """From the first step that starts with no more noise than gray times strength has.
+
+    So a mask of one gray is a run without a mask that begins there; none, where all start higher.
+    """
+    mask = Image.new("L", (32, 32), gray)
+    asked = {"scheduler": name, "num_inference_steps": steps}
+    for strength in (1.0, 0.7):
+        grid = solvers.make(name, bundle.scheduler_config, steps).grid
+        most = grid.start(gray / 255 * strength).level.noise
+        last = sum(level.noise <= most for level in grid.levels[:-1])
+        end = latents(bundle, ask(mask_image=mask, strength=strength, **asked))
+        if last == 0:
+            alone = bundle.encode(picture, [torch.Generator().manual_seed(5)])
+        else:
+            alone = latents(bundle, ask(strength=last / steps, **asked))
+        assert (end - alone).abs().max() <= 1e-5 * alone.abs().max()
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m"])
+def test_a_sweep_under_a_soft_mask_is_each_of_its_strengths(
+    bundle: Bundle, ask: Ask, name: str
+) -> None:
+    mask = spot((32, 32), (0, 0, 15, 31), 90)
+    ImageDraw.Draw(mask).rectangle((0, 0, 31, 9), fill=200)
+    strengths = (0.3, 0.95, 0.62)
+    together = drain(sdedit(bundle, ask(mask_image=mask, strengths=strengths, scheduler=name)))
+    for strength, image in zip(strengths, together.images, strict=True):
+        alone = drain(sdedit(bundle, ask(mask_image=mask, strength=strength, scheduler=name)))
+        away = np.abs(np.asarray(image, int) - np.asarray(alone.images[0], int))
+        assert away.max() <= 1
+
+
 def test_a_one_pixel_mask_changes_that_pixel_only(bundle: Bundle, ask: Ask) -> None:
     request = ask(mask_image=spot((32, 32), (13, 6, 13, 6)), strength=1.0)
     (result,) = drain(sdedit(bundle, request)).images
