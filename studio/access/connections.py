@@ -44,9 +44,11 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._expect()
-        if len(self.connections) > most():
-            connections = cast("set[Connection]", self.connections)
-            min(connections, key=lambda each: each.due).transport.abort()
+        connections = cast("set[Connection]", self.connections)
+        # One that has been aborted stays among them until the loop comes round.
+        held = [each for each in connections if not each.transport.is_closing()]
+        if len(held) > most():
+            min(held, key=lambda each: each.due).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

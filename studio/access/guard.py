@@ -210,7 +210,7 @@ class Guard:
         extra = {"set-cookie": cookie} if cookie else {}
         sender = self._sender(send, asked, visitor if telling else None, extra)
         scope = {**scope, "headers": headers, VISITOR: visitor}
-        if asked.route in STREAMS and self._visitors.needs_login:
+        if asked.route in STREAMS:
             ended = self._visitors.logged_out(asked.headers)
             return await streams.until(ended, self._app, scope, receive, sender)
         if asked.route != "upload" or visitor is None:

@@ -1,11 +1,14 @@
 """A stream that ends before its time: from then on nothing more is sent, and it is cleaned up."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
 from studio.access.asgi import App, Message, Receive, Refused, Scope, Send
+
+log = logging.getLogger(__name__)
 
 ENDED: Final = "Log in first."
 
@@ -15,7 +18,8 @@ async def until(
 ) -> None:
     """Let `app` answer until `ended` returns, then end the answer there.
 
-    What `app` raises is raised. Refused if it is ended before it has begun.
+    Refused if it is ended before it has begun. What `app` raises is raised before it has begun, and
+    ends the answer afterwards: Gradio raises on a session for which nothing is on its way.
     """
     last: list[Message] = []  # that was sent, once there is one
 
@@ -29,7 +33,12 @@ async def until(
     try:
         await asyncio.wait([work, end], return_when=asyncio.FIRST_COMPLETED)
         if work.done():
-            return work.result()
+            error = work.exception()
+            if error is None:
+                return
+            if not _is_open(last):
+                raise error
+            log.info("A stream ended early (%s)", error.__cause__ or error)
     finally:
         for each in (work, end):
             each.cancel()
@@ -37,5 +46,10 @@ async def until(
                 await each
     if not last:
         raise Refused(401, ENDED)
-    if last[0]["type"] == "http.response.start" or last[0].get("more_body"):
+    if _is_open(last):
         await send({"type": "http.response.body", "body": b""})
+
+
+def _is_open(last: list[Message]) -> bool:
+    """Whether an answer has begun and not ended, by the last message of it."""
+    return any(each["type"] == "http.response.start" or each.get("more_body") for each in last)

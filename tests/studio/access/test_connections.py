@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -124,6 +125,42 @@ def test_one_too_many_takes_the_place_of_the_one_that_waits_longest(
             assert not beat.is_closed
         for each in idle:
             each.close()
+
+
+def test_of_many_that_come_at_once_each_takes_a_place_of_its_own(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the loop was busy: all that wait are taken before the first is gone.
+
+    Beyond CONNECTIONS of them uvicorn would answer everybody with 503.
+    """
+    monkeypatch.setattr(connections, "most", lambda: 5)
+    made: list[set[int]] = []
+    connection_made = connections.Connection.connection_made
+
+    def count(self: connections.Connection, transport: Any) -> None:
+        connection_made(self, transport)
+        held: set[Any] = self.connections
+        made.append({id(each) for each in held if not each.transport.is_closing()})
+
+    monkeypatch.setattr(connections.Connection, "connection_made", count)
+    url = httpx.URL(live.url)
+    before = connections.Connection.data_received
+
+    def busy(self: connections.Connection, data: bytes) -> None:
+        time.sleep(0.5)
+        before(self, data)
+
+    with socket.create_connection((url.host, url.port or 80), 10) as raw:
+        time.sleep(0.2)
+        monkeypatch.setattr(connections.Connection, "data_received", busy)
+        raw.sendall(b"GET ")
+        idle = [socket.create_connection((url.host, url.port or 80), 10) for _ in range(30)]
+        time.sleep(1)
+        monkeypatch.setattr(connections.Connection, "data_received", before)
+    for each in idle:
+        each.close()
+    assert len(made) >= 31 and max(map(len, made)) <= 5
 
 
 def _ended(connection: socket.socket) -> bool:

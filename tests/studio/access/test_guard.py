@@ -279,6 +279,14 @@ def test_a_file_that_is_too_large_is_refused_though_its_request_is_not(
         assert answer.json()["detail"] == "A file may have at most 1 MB."
 
 
+def test_a_stream_of_a_session_that_waits_for_nothing_ends(
+    page: httpx.Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = page.get("/gradio_api/queue/data", params={"session_hash": uuid.uuid4().hex})
+    assert answer.status_code == 200 and "session_not_found" in answer.text
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_the_queue_cannot_be_skipped(page: httpx.Client) -> None:
     body = {"data": [], "fn_index": number(str(page.base_url)), "session_hash": uuid.uuid4().hex}
     assert page.post("/gradio_api/run/predict", json=body).status_code == 404

@@ -62,9 +62,23 @@ def test_one_that_has_not_begun_is_refused() -> None:
     assert refused.value.status == 401
 
 
-def test_an_error_of_its_own_is_raised() -> None:
+def test_an_error_of_its_own_ends_it_whole() -> None:
+    sent = answered(1, 0, end=60, fails=True)
+    assert [each.get("body") for each in sent[1:]] == [b"x", b"late", b""]
+    assert not sent[-1].get("more_body")
+
+
+def test_an_error_before_it_has_begun_is_raised() -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise LookupError("of its own")
+
+    async def nothing() -> Message:
+        return {}
+
+    async def send(_message: Message) -> None: ...
+
     with pytest.raises(LookupError, match="of its own"):
-        answered(1, 0, end=60, fails=True)
+        asyncio.run(streams.until(asyncio.sleep(60), app, {}, nothing, send))
 
 
 def test_one_that_ends_itself_is_left_alone() -> None:
