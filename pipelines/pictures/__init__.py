@@ -13,14 +13,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import cv2
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
-from pipelines.pictures import orientation
+from pipelines.pictures import frames, orientation
 
 MAX_PIXELS: Final = 64_000_000
 MAX_BYTES: Final = 256 * 2**20  # of one file: a PNG of MAX_PIXELS with alpha fits
@@ -174,7 +174,7 @@ def _read(source: object, mode: str, convert: Convert, coloured: bool) -> Image.
 
 def _light(opened: Image.Image, source: Path | bytes) -> Image.Image:
     """A still WebP by OpenCV: Pillow reads it as an animation and holds it four times over."""
-    if opened.format != "WEBP" or getattr(opened, "n_frames", 1) > 1:
+    if opened.format != "WEBP" or frames.animated(cast("BinaryIO", cast("Any", opened).fp)):
         return opened
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
@@ -191,8 +191,11 @@ def _light(opened: Image.Image, source: Path | bytes) -> Image.Image:
 def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool) -> Image.Image:
     try:
         _scale_transparency(opened)
+        box = frames.first(opened)
         opened.load()
         turn = orientation.of(opened)
+        if box is not None:
+            opened = _framed(opened, box)
         eight_bits = _EightBits(opened, coloured)
         if convert is _brightest and opened.format in ("JPEG", "MPO") and opened.mode == "RGB":
             convert = _brightest_of_jpeg
@@ -204,6 +207,14 @@ def _converted(opened: Image.Image, mode: str, convert: Convert, coloured: bool)
     except _BROKEN as error:
         raise ValueError(NO_PICTURE) from error
     return result
+
+
+def _framed(opened: Image.Image, box: frames.Box) -> Image.Image:
+    """What lies in the box, on a transparent picture of the same size."""
+    whole = Image.new("RGBA", opened.size)
+    whole.paste(opened.crop(box).convert("RGBA"), box[:2])
+    whole.info = opened.info
+    return whole
 
 
 def _scale_transparency(opened: Image.Image) -> None:

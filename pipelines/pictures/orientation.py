@@ -9,7 +9,7 @@ arrives upright. Values are EXIF's: 1 is upright, 2 to 8 are the flips and quart
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -40,7 +40,7 @@ def of(opened: Image.Image) -> int:
     """The orientation, 1 to 8, by the metadata that Pillow has read of a picture."""
     info = opened.info
     exifs, packets = [_bytes(info.get("exif"))], []
-    if opened.format not in ("AVIF", "HEIF"):
+    if opened.format not in ("AVIF", "HEIF") and not _is_of_avif(info):
         profiles = [_unwrapped(info[name]) for name in _PROFILES if name in info]
         exifs += profiles
         packets = [_bytes(info.get(name)) for name in ("xmp", "XML:com.adobe.xmp")] + profiles
@@ -70,6 +70,11 @@ def place(top: int, bottom: int, height: int, orientation: int) -> tuple[int, in
     """Where the rows from `top` to `bottom` of a picture of `height` lie (x, y) when upright."""
     along = height - bottom if orientation in (3, 4, 6, 7) else top
     return (along, 0) if orientation >= 5 else (0, along)
+
+
+def _is_of_avif(info: Mapping[str | tuple[int, int], object]) -> bool:
+    """Whether this came with an AVIF's pixels; copies of a picture have its info, but no format."""
+    return "timestamp" in info and "loop" not in info  # a WebP's has both
 
 
 def _bytes(value: object) -> bytes:

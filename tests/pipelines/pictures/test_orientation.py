@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,20 @@ def test_a_box_is_applied_once_whatever_xmp_says(form: str) -> None:
     assert seen(read_picture(both)) == TURNED[6]
     if form == "AVIF":  # pillow-heif writes a box for an XMP as well
         assert seen(read_picture(encoded(corners(10), form, xmp=stray))) == TURNED[1]
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+@pytest.mark.parametrize(
+    "change",
+    [Image.Image.copy, lambda image: image.convert("RGBA"), lambda image: image.resize((80, 160))],
+)
+def test_a_copied_avif_is_turned_by_its_box_alone(
+    change: Callable[[Image.Image], Image.Image], turn: int
+) -> None:
+    stray = ATTRIBUTE.format(3).encode()
+    exif = {} if turn == 1 else {"exif": exif_of(turn).tobytes()}
+    with Image.open(BytesIO(encoded(corners(10), "AVIF", xmp=stray, quality=95, **exif))) as opened:
+        assert seen(read_picture(change(opened))) == TURNED[turn]
 
 
 def boxed(turn: int, exif: int) -> bytes:
