@@ -36,6 +36,18 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
     assert run.stderr.startswith(f"Port {port} is taken") and run.stderr.count("\n") == 1
 
 
+def test_the_collector_looks_through_little_once_the_studio_serves() -> None:
+    """It holds up everybody; the libraries alone are several hundred thousand objects."""
+    code = (
+        "import gc, studio.app; from studio.serving import spare_libraries; spare_libraries();"
+        "print(len(gc.get_objects()), gc.get_freeze_count())"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    left, spared = map(int, run.stdout.split())
+    assert left < 1000 and spared > 200_000
+
+
 def test_only_old_copies_are_swept(tmp_path: Path) -> None:
     for name, age in (("old", 90), ("new", 10)):
         path = tmp_path / name / "a.png"

@@ -1,10 +1,11 @@
 """A models folder full of files that mean harm: the picker opens, and the studio goes on."""
 
 import asyncio
+import gc
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from studio.models.choosing import Choice
 from studio.models.hub import Hub
 from studio.models.installed import Installed
 from studio.models.loaded import Models
+from studio.serving import spare_libraries
 from tests import hostile
 from tests.addons import word
 from tests.conftest import POSTCARD
@@ -40,6 +42,14 @@ def folder(tmp_path: Path, toy_model: Callable[..., Path]) -> Path:
     (odd / "studio.json").write_text("[" * 10**6)
     os.mkfifo(odd / "unet" / "z.safetensors")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def serving() -> Iterator[None]:
+    """The garbage collector as it is when the studio serves."""
+    spare_libraries()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -85,13 +95,13 @@ def opened(choice: Choice) -> tuple[list[tuple[float, Offer]], float]:
 def test_the_picker_opens_and_the_rest_follows(choose: Callable[[], Choice]) -> None:
     """In seconds of this process's work: a wait for others on a busy machine is not its own.
 
-    No stand of the event loop may last 50 ms. What a file does shows whenever it is read anew, so
-    a longer stand that is not there the next time was the machine's.
+    No stand of the event loop may last 50 ms; beside eight busy processes on two cores the longest
+    takes 16 to 29.
     """
     offers, longest = opened(choose())
     useful = next(spent for spent, offer in offers if has(offer, "Postcard", "land", "sun"))
     assert useful < 2
-    assert longest < 0.05 or min(opened(choose())[1] for _ in range(2)) < 0.05
+    assert longest < 0.05
     _, last = offers[-1]
     assert last.whole
     refused = [each for each in (*last.installed, *last.add_ons) if each.refusal]
