@@ -21,6 +21,7 @@ from components.contract.facts import ModelFacts
 from studio.access import calls
 from studio.access.asgi import Message, Receive, Scope, Send
 from studio.access.sessions import Sessions
+from studio.access.uploads import Listed
 
 MARK: Final = b"x-pentimento-page"  # the header in which a page says which one it is
 CHANGED: Final = "The studio serves another model now. Reload the page."
@@ -131,7 +132,10 @@ class Pages:
         head = f'<meta name="pentimento-page" content="{mark}">'
         Context().run(self._mount, facts, head)  # as nobody's handler: Gradio would make updates
         mounted: Any = self._parent.router.routes[-1]
-        mounted.app.state_holder = Sessions(mounted.app.get_blocks())
+        blocks = mounted.app.get_blocks()
+        mounted.app.state_holder = Sessions(blocks)
+        blocks.upload_file_set = Listed()
+        blocks.temp_file_sets[0] = blocks.upload_file_set
         return Built(facts, mark, mounted.app)
 
     async def _live(self, app: App) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,21 @@ TOO_MUCH: Final = (
     "Wait until your edits are done, then try again."
 )
 CROWDED: Final = "The studio has no room for another upload just now. Try again soon."
+
+
+class Listed(set[str]):
+    """Gradio's own list of uploads, which it goes through once an hour to delete the old ones.
+
+    It does so in a thread while others are added, and would keep the names of all that were ever
+    uploaded; here the names go of files that are not there any more.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        for path in list(super().__iter__()):
+            if os.path.lexists(path):
+                yield path
+            else:
+                self.discard(path)
 
 
 class Uploads:

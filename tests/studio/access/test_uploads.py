@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import io
 import json
 import shutil
@@ -129,6 +130,26 @@ def test_small_files_are_few(shop: Shop) -> None:
         path.write_bytes(b"x")
         shop.uploads.stored("eve", json.dumps([str(path)]).encode())
     assert not shop.fits("eve", "one more")
+
+
+def test_gradios_list_of_uploads_can_grow_while_it_is_gone_through(tmp_path: Path) -> None:
+    """And what has been deleted leaves it, so that it does not grow for ever."""
+    there = [tmp_path / f"{number}" for number in range(3)]
+    for path in there:
+        path.touch()
+    listed = uploads.Listed(map(str, [*there, *(tmp_path / f"gone {n}" for n in range(100))]))
+    for number, _ in enumerate(listed):
+        listed.add(f"added {number}")
+    assert len(listed) == 6
+    assert sorted(listed) == sorted(map(str, there)) and len(listed) == 3
+
+
+def test_a_page_has_such_a_list(page: httpx.Client) -> None:
+    path = upload(page)
+    kinds = [
+        type(each) for each in gc.get_objects() if issubclass(type(each), set) and path in each
+    ]
+    assert kinds == [uploads.Listed]
 
 
 def test_a_disk_that_is_nearly_full_takes_nothing(
