@@ -9,6 +9,7 @@ import math
 import sys
 from typing import Any, Final, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 FILES: Final = 4096  # of which the studio itself needs some 100
@@ -53,6 +54,20 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._expect()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a message that is no HTTP; within another answer there is no place for that.
+
+        Whoever answers the request that it belongs to comes too late.
+        """
+        cycle: Any = self.cycle
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

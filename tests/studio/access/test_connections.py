@@ -75,6 +75,20 @@ def test_a_stream_is_not_hung_up_on(live: Live) -> None:
             raw.recv(1)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    ["GET /gradio_api/heartbeat/odd", "GET /config", "POST /nothing", "POST /gradio_api/upload"],
+)
+def test_a_body_that_turns_into_garbage_ends_the_connection(
+    live: Live, ask: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once, or after the answer has begun: of two answers one would be the server's error."""
+    head = f"{ask} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert closes(live, head.encode() + b"1\r\na\r\n", b"zz\r\n", answers=True)
+    assert closes(live, head.encode() + b"zz\r\n", answers=True)
+    assert not [each for each in caplog.records if each.exc_info]
+
+
 def test_one_visitor_cannot_hold_all_connections(live: Live) -> None:
     held: list[socket.socket] = []
     url = httpx.URL(live.url)
