@@ -128,6 +128,8 @@ class Words:
                 f"{self.label}: {len(value)} characters are too many; "
                 f"keep it under {MAX_WORDS_LENGTH}."
             )
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError(f"{self.label}: half of a character is left; type it once more.")
 
     def clean(self, value: Any) -> str:
         return value

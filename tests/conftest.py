@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTCARD = ROOT / "assets" / "models" / "postcard"
@@ -39,6 +40,10 @@ os.environ |= {
     "PENTIMENTO_NO_BROWSER": "1",
 }
 os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+
+# Hypothesis tries the same examples on every run, and keeps nothing of them.
+settings.register_profile("tests", derandomize=True, database=None, deadline=None)
+settings.load_profile("tests")
 
 _outside: list[str] = []  # what was refused, until a test owns up to it
 

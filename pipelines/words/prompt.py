@@ -86,7 +86,7 @@ class Prompt:
         "tree#2" is the second tree. Upper and lower case, and punctuation around words, do not
         matter.
         """
-        match = re.fullmatch(r"(.+)#(\d+)", sought)
+        match = re.fullmatch(r"(.+)#(\d{1,9})", sought)
         phrase, which = (match[1], int(match[2])) if match else (sought, 0)
         plain = emphasis.read(phrase, self.taught).text
         wanted = [text.casefold() for text, _ in _split(plain)]

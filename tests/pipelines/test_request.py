@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
-from pipelines.request import Range, readable
+from pipelines.request import Range, Words, readable
 from pipelines.words import emphasis
 
 SEED = Range(0, 2**32 - 1, 1, "Seed")
@@ -107,3 +107,10 @@ def test_what_is_written_is_checked_and_cleaned() -> None:
         SEED.parse("0.5")
     with pytest.raises(ValueError, match="must be a whole number"):
         SEED.parse("9" * 5000)
+
+
+def test_half_a_character_is_refused() -> None:
+    for half in ("\ud800", "a \udfff house"):
+        with pytest.raises(ValueError, match=r"^Words: half of a character .*\.$"):
+            Words("Words").check(half)
+    Words("Words").check("a 🏠")
