@@ -186,6 +186,39 @@ def test_a_watcher_that_attaches_gets_the_present_state_with_its_picture() -> No
         gate.set()
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_a_watcher_that_is_cancelled_as_news_comes_leaves(turns: int) -> None:
+    """However many turns of the loop lie between the two: Stop waits for the watcher's end."""
+
+    async def watched(jobs: Jobs, toy: Toy) -> list[Event]:
+        told: list[Event] = []
+
+        async def watch() -> None:
+            async for event in jobs.watch("a", "ada"):
+                told.append(event)
+
+        watcher = asyncio.create_task(watch())
+        while not told:
+            await asyncio.sleep(0.01)
+        toy.let()
+        while (before := jobs._jobs["a"].news) == 0:  # pyright: ignore[reportPrivateUsage]
+            pass  # the bell has rung, and the loop has not yet heard it
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watcher.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asyncio.shield(watcher), PATIENCE)
+        assert jobs._jobs["a"].news == before  # pyright: ignore[reportPrivateUsage]
+        return told
+
+    with opened() as jobs:
+        toy = Toy()
+        jobs.submit("a", "ada", toy)
+        assert toy.begun.wait(PATIENCE)
+        assert asyncio.run(watched(jobs, toy))[0] == Waiting(0, "Starting …")
+        toy.let(9)
+
+
 def test_a_job_is_nobody_elses() -> None:
     with opened() as jobs:
         jobs.submit("a", "ada", Toy(free=True))
