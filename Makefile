@@ -26,7 +26,7 @@ run: $(VENV)/.installed ## start the studio on http://127.0.0.1:7860 (ARGS="--po
 	@$(PY) app.py $(ARGS)
 
 test: $(VENV)/.chromium ## every test, those in a browser too (ARGS="-k canvas" chooses)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m tests $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff, formatting, types, spelling
 	$(PY) -m ruff check $(CHECKED)

@@ -152,12 +152,33 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests go last: quick answers first, and Playwright keeps this thread's event loop."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--part",
+        choices=("beside", "alone"),
+        help="only the tests that may run beside others, or only those marked `alone`",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Browser tests go last: quick answers first, and Playwright keeps this thread's event loop.
+
+    So do the other tests of their files, which one process takes as a whole.
+    """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    browsing = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path in browsing)
+    part = config.getoption("part")
+    if part:
+        other = [item for item in items if _part(item) != part]
+        config.hook.pytest_deselected(items=other)
+        items[:] = [item for item in items if _part(item) == part]
+
+
+def _part(item: pytest.Item) -> str:
+    return "beside" if item.get_closest_marker("alone") is None else "alone"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -96,6 +96,7 @@ def test_a_mask_covers_its_share_of_the_frame() -> None:
 # --- memory --------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_peak_is_what_the_work_held() -> None:
     def fill(megabytes: int) -> None:
         np.ones(megabytes * process.MB, np.uint8)
@@ -197,6 +198,7 @@ def test_models_of_the_published_form_are_held_to_the_floor(
         assert share.median * taken.median == pytest.approx(share.high * taken.low)
 
 
+@pytest.mark.alone
 def test_an_edit_is_timed_beside_busy_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

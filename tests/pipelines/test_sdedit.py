@@ -56,6 +56,7 @@ def latents(bundle: Bundle, request: SDEdit) -> torch.Tensor:
     return [step.latents for step in sdedit(bundle, request)][-1]
 
 
+@pytest.mark.alone
 def test_the_same_request_gives_the_same_picture_bit_for_bit(bundle: Bundle, ask: Ask) -> None:
     first = drain(sdedit(bundle, ask(scheduler="euler_ancestral")))
     stopped = sdedit(bundle, ask(prompt="something else", seed=8))

@@ -80,6 +80,7 @@ def outside(edit: Edit[BlendedReport]) -> list[int | None]:
     return [each.changed_outside for each in edit.results]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_the_same_request_gives_the_same_picture_bit_for_bit(
     bundle: Bundle, ask: Ask, background: str

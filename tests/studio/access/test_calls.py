@@ -200,6 +200,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", HEAVY)
 def test_no_message_holds_up_the_others(name: str, tmp_path: Path) -> None:
     """In seconds of this process's work, of all that is done in the event loop's thread."""

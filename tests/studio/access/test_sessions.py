@@ -98,6 +98,7 @@ def visit(live: Live, loads: list[dict[str, Any]], clicks: list[dict[str, Any]])
                 client.post("/gradio_api/run/predict", json={**each, "session_hash": session})
 
 
+@pytest.mark.alone
 def test_pages_that_open_click_and_close_leave_next_to_nothing(
     serve: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
 ) -> None:

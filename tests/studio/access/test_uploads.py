@@ -233,6 +233,7 @@ def lying() -> set[Path]:
     return {path for path in Path(get_upload_folder()).rglob("*") if path.is_file()}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/queue/join", "/login"])
 def test_half_a_request_is_not_waited_for(
     page: httpx.Client, path: str, monkeypatch: pytest.MonkeyPatch

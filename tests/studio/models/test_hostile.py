@@ -92,6 +92,7 @@ def opened(choice: Choice) -> tuple[list[tuple[float, Offer]], float]:
     return offers, max(stands)
 
 
+@pytest.mark.alone
 def test_the_picker_opens_and_the_rest_follows(choose: Callable[[], Choice]) -> None:
     """In seconds of this process's work: a wait for others on a busy machine is not its own.
 
