@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines import pictures
 from pipelines.pictures import check_header, read_mask, read_picture, read_strokes
 from tests.picture_files import ATTRIBUTE, PLACES, chunk, corners, encoded, exif_of
 
@@ -52,13 +53,16 @@ def test_each_orientation_in_each_place(place: str, orientation: int, tmp_path: 
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_of_many_strips_is_turned_as_one_of_one(orientation: int) -> None:
-    noise = Image.effect_noise((1024, 3000), 80).convert("RGB")
+def test_a_picture_of_many_strips_is_turned_as_one_of_one(
+    orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "STRIP", 64 * 64)
+    noise = Image.effect_noise((64, 188), 80).convert("RGB")
     turned = read_picture(PLACES["png-exif"](noise, orientation))
-    whole = read_picture(PLACES["png-exif"](noise.crop((0, 0, 1024, 900)), orientation))
-    assert turned.size == ((1024, 3000) if orientation < 5 else (3000, 1024))
-    where = {1: (0, 0), 2: (0, 0), 3: (0, 2100), 4: (0, 2100), 5: (0, 0), 6: (2100, 0)}
-    left, top = (where | {7: (2100, 0), 8: (0, 0)})[orientation]
+    whole = read_picture(PLACES["png-exif"](noise.crop((0, 0, 64, 56)), orientation))
+    assert turned.size == ((64, 188) if orientation < 5 else (188, 64))
+    where = {1: (0, 0), 2: (0, 0), 3: (0, 132), 4: (0, 132), 5: (0, 0), 6: (132, 0)}
+    left, top = (where | {7: (132, 0), 8: (0, 0)})[orientation]
     part = turned.crop((left, top, left + whole.width, top + whole.height))
     assert part.tobytes() == whole.tobytes()
 
