@@ -11,6 +11,7 @@ from transformers import CLIPTextConfig, CLIPTokenizer
 
 from pipelines import Bundle
 from pipelines.core import solvers
+from pipelines.networks.unet import StableDiffusion
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 POSTCARD = str(ASSETS / "models" / "postcard")
@@ -30,11 +31,12 @@ def peer(bundle: Bundle, name: str) -> Any:
 
     `name` is that of Stable Diffusion 1; of a bundle with two text encoders, XL's own is taken.
     """
+    assert isinstance(bundle, StableDiffusion)  # as the pipeline is
     own, _ = solvers.resolve("default", bundle.scheduler_config)
     scheduler = getattr(diffusers, solvers.CLASSES[own])
     parts: dict[str, Any] = {
         "vae": bundle.vae,
-        "unet": bundle.unet,
+        "unet": bundle.denoiser,
         "scheduler": scheduler.from_config(bundle.scheduler_config),
         "text_encoder": bundle.text_encoders[0],
         "tokenizer": bundle.tokenizers[0],
@@ -76,7 +78,7 @@ def _random(source: str, device: str, dtype: torch.dtype, small: dict[str, Any])
     tokenizer = CLIPTokenizer.from_pretrained(
         str(ASSETS / "configs" / "tokenizer"), local_files_only=True
     )
-    return Bundle(
+    return StableDiffusion(
         made("vae", NARROW if device == "cpu" else {}),
         made("unet", small),
         [tokenizer] * len(encoders),

@@ -174,7 +174,7 @@ def prompt_to_prompt(
     seed: int,
 ) -> list[Tensor]:
     """The latents [source, *targets] after each step, in float32 or the networks' own if finer."""
-    unet, size = bundle.unet, (bundle.size, bundle.size)
+    unet, size = bundle.denoiser, (bundle.size, bundle.size)
     controller = Controller(recipes, steps, bundle.tokenizers[0].model_max_length)
     prompts = [source, *(recipe.target for recipe in recipes)]
     nothing = [bundle.embed("", size, negative=True)] * len(prompts)

@@ -30,7 +30,7 @@ from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, Walk, walk
 from pipelines.core.schedule import Level, noised
 from pipelines.edit import Edit, Report, Result, made
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 from pipelines.request import Picture, Range, Request, Several, check_mask
 from pipelines.words.prompt import unknown_words
 
@@ -76,7 +76,7 @@ class SDEdit(Request):
             raise ValueError("Eta is for DDIM; set it to 0 or choose DDIM as the scheduler.")
 
 
-def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
+def sdedit(networks: Networks, request: SDEdit) -> Run[Report]:
     """Refine `request.image`, yielding each step.
 
     Returns one picture per seed (or per strength of the sweep). Without a mask it has the size
@@ -93,31 +93,31 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
         results = [Result(make=each, seed=n) for each, n in zip(untouched, seeds, strict=True)]
         return Edit(results, Report(note="The mask is empty, so nothing changed."))
 
-    size = sizes.fit(original.size, bundle.size, bundle.multiple)
+    size = sizes.fit(original.size, networks.size, networks.multiple)
     guide = original.resize(size, Image.Resampling.LANCZOS)
     before = guide if mask is None else original
     small_mask = None if mask is None else mask.resize(size, Image.Resampling.BOX)
 
     generators = noise.generators(seeds)
-    source = bundle.encode(guide, generators)  # [B, C, h, w]
+    source = networks.encode(guide, generators)  # [B, C, h, w]
     cells = None if mask is None else masks.cells(mask, *source.shape[-2:]).to(source.device)
-    prompt, negative = bundle.read(request.prompt), bundle.read(request.negative_prompt)
-    words, without = bundle.embed(prompt, size), bundle.embed(negative, size, negative=True)
-    predict = guided(bundle, words, without, request.guidance_scale)
+    prompt, negative = networks.read(request.prompt), networks.read(request.negative_prompt)
+    words, without = networks.embed(prompt, size), networks.embed(negative, size, negative=True)
+    predict = guided(networks, words, without, request.guidance_scale)
 
     def view(rows: Sequence[int], clean: Tensor) -> Views:
-        drawn = preview.pictures(bundle, clean)
+        drawn = preview.pictures(networks, clean)
         if small_mask is not None:
             drawn = [masks.paste(guide, each, small_mask) for each in drawn]
         return {str(row): each for row, each in zip(rows, drawn, strict=True)}
 
-    edited = None if cells is None else [_edited(bundle, request, cells, s) for s in strengths]
+    edited = None if cells is None else [_edited(networks, request, cells, s) for s in strengths]
     latents = source
     for number in range(1, request.repeats + 1):
         refining = _Pass(
             phase="denoising" if request.repeats == 1 else f"pass {number} of {request.repeats}",
             request=request,
-            config=bundle.scheduler_config,
+            scheduler_config=networks.scheduler_config,
             predict=predict,
             start=latents,
             source=source,
@@ -135,15 +135,15 @@ def sdedit(bundle: Bundle, request: SDEdit) -> Run[Report]:
         else picture.copy
         if mask is None
         else partial(masks.paste, original, picture, mask)
-        for picture, strength in zip(bundle.decode(latents), strengths, strict=True)
+        for picture, strength in zip(networks.decode(latents), strengths, strict=True)
     ]
-    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    ran, note = solvers.resolve(request.scheduler, networks.scheduler_config)
     results = [
         Result(
             make=each,
             seed=n,
             strength=strength,
-            steps=_steps(bundle, request, ran, strength),
+            steps=_steps(networks, request, ran, strength),
             distance_to_guide=_distance(guide, each()),
         )
         for each, n, strength in zip(made(make, before.size), seeds, strengths, strict=True)
@@ -159,7 +159,7 @@ class _Pass:
 
     phase: str
     request: SDEdit
-    config: solvers.Config
+    scheduler_config: solvers.Config
     predict: Predict
     start: Tensor  # [B, C, h, w], what is noised
     source: Tensor  # [B, C, h, w], what is kept outside the mask
@@ -215,7 +215,7 @@ class _Pass:
     def _solver(self, strength: float, rows: Sequence[int]) -> solvers.Scheduled:
         return solvers.make(
             self.request.scheduler,
-            self.config,
+            self.scheduler_config,
             self.request.num_inference_steps,
             strength,
             generators=[self.generators[row] for row in rows],
@@ -245,17 +245,17 @@ class _Pass:
         return revise
 
 
-def _edited(bundle: Bundle, request: SDEdit, cells: Tensor, strength: float) -> Tensor:
+def _edited(networks: Networks, request: SDEdit, cells: Tensor, strength: float) -> Tensor:
     """In how many of the last steps each cell is edited, in a run of this strength."""
     steps = request.num_inference_steps
-    solver = solvers.make(request.scheduler, bundle.scheduler_config, steps, strength)
+    solver = solvers.make(request.scheduler, networks.scheduler_config, steps, strength)
     return masks.steps_of(cells, lambda gray: solver.steps_from(gray * strength))
 
 
-def _steps(bundle: Bundle, request: SDEdit, ran: str, strength: float) -> int:
+def _steps(networks: Networks, request: SDEdit, ran: str, strength: float) -> int:
     """How many steps a row takes from `strength`, in all repeats."""
     steps = request.num_inference_steps
-    solver = solvers.make(ran, bundle.scheduler_config, steps, strength)
+    solver = solvers.make(ran, networks.scheduler_config, steps, strength)
     return len(solver.moments) * request.repeats
 
 

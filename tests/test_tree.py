@@ -279,6 +279,20 @@ def unsafe_calls(root: Path) -> Iterator[str]:
                     yield f"{file}:{node.lineno} says {keyword.arg}=True."
 
 
+def opened_networks(root: Path) -> Iterator[str]:
+    """Only pipelines/networks looks into a model; everybody else asks the `Networks` protocol."""
+    parts = {"unet", "vae", "denoiser", "tokenizers", "text_encoders"}
+    for file in sources(root, "pipelines", "studio"):
+        if file.parts[:2] == ("pipelines", "networks"):
+            continue
+        for node in ast.walk(parsed(root, file)):
+            if not isinstance(node, ast.Attribute):
+                continue
+            owner = ast.unparse(node.value).rpartition(".")[2]
+            if node.attr in parts or (node.attr == "config" and owner != "scheduler"):
+                yield f"{file}:{node.lineno} reads .{node.attr}; that is for pipelines/networks."
+
+
 def device_literals(root: Path) -> Iterator[str]:
     """A method runs where its bundle lies; only the studio chooses a device."""
     named = re.compile(r"(cuda|mps)(:\d+)?")
@@ -290,7 +304,7 @@ def device_literals(root: Path) -> Iterator[str]:
 
 LAWS: tuple[Callable[[Path], Iterator[str]], ...] = (
     wrong_arrows, circles, unknown_top_entries, empty_names, too_big, long_app, unfinished,
-    unsafe_calls, device_literals,
+    unsafe_calls, opened_networks, device_literals,
 )  # fmt: skip
 
 
@@ -350,6 +364,11 @@ BROKEN = [
     (unsafe_calls, "studio/models/loaded.py", "import torch\ntorch.load('x')"),
     (unsafe_calls, "studio/models/loaded.py", "AutoModel.f('x', trust_remote_code=True)"),
     (unsafe_calls, "app.py", "demo.launch(share=True)"),
+    (opened_networks, "pipelines/sdedit.py", "def f(networks): return networks.unet"),
+    (opened_networks, "pipelines/core/noise.py", "def f(n): return n.denoiser(n.x, n.t)"),
+    (opened_networks, "pipelines/blended/tuning.py", "copied = bundle.vae"),
+    (opened_networks, "pipelines/words/prompt.py", "def f(b): return len(b.text_encoders)"),
+    (opened_networks, "studio/models/loaded.py", "channels = bundle.part.config.in_channels"),
     (device_literals, "pipelines/networks/bundle.py", "device = 'cuda:0'"),
 ]  # fmt: skip
 

@@ -120,7 +120,7 @@ def overlap(bundle: Bundle, judge: critic.Critic, told: Sequence[Scene]) -> floa
         words = [word for word in prompt.words if word.text in kind]
         watch = Watch(columns(words, prompt.length, bundle.device))
         picture = draw(
-            bundle, [text], watching=lambda predict, w=watch: watched(bundle.unet, predict, w)
+            bundle, [text], watching=lambda predict, w=watch: watched(bundle, predict, w)
         )[0]
         map_ = watch.mean()[0].sum(0)
         mask = judge.read([picture])[0].mask
@@ -205,7 +205,7 @@ def _student(steps: int, mean: float, teacher: float) -> Bar:
 def _speed(bundle: Bundle) -> Iterator[Bar]:
     half = torch.cpu.get_capabilities().get("avx512_bf16", False)
     dtype = torch.bfloat16 if half else torch.float32
-    unet, vae = bundle.unet.to(dtype), bundle.vae.to(dtype)
+    unet, vae = bundle.denoiser.to(dtype), bundle.vae.to(dtype)
     cells = bundle.size // bundle.cell
     x = torch.randn(2, bundle.channels, cells, cells, dtype=dtype)
     hidden = bundle.embed("a red house", (bundle.size, bundle.size)).tokens.to(dtype)

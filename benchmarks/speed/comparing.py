@@ -33,7 +33,7 @@ from pipelines import LocalBlend, PromptEdit, PromptToPrompt, drain, prompt_to_p
 from pipelines.core import noise, solvers
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import walk
-from pipelines.networks.bundle import Conditioning
+from pipelines.networks.conditioning import Conditioning
 from pipelines.prompt_to_prompt import INVERSIONS, Sources
 
 SOURCE = "a red house on a meadow by day"

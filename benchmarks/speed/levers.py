@@ -57,7 +57,7 @@ def calls(bench: Bench) -> Table:
     warm_up: dict[str, Figure] = {}
     if not bench.settings.quick:
         compiled = copy.copy(bundle)
-        compiled.unet = torch.compile(bundle.unet)
+        compiled.denoiser = torch.compile(bundle.denoiser)
         begun = time.perf_counter()
         call(compiled)
         warm_up["the first call, s"] = time.perf_counter() - begun
@@ -101,7 +101,7 @@ def _latents(bench: Bench) -> Tensor:
 def _with(bundle: Bundle, **format_: Any) -> Bundle:
     """The same model with a denoiser of another format."""
     other = copy.copy(bundle)
-    other.unet = copy.deepcopy(bundle.unet).to(**format_)
+    other.denoiser = copy.deepcopy(bundle.denoiser).to(**format_)
     return other
 
 

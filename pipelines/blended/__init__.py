@@ -37,7 +37,7 @@ from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict, Revise, Run, Views, walk
 from pipelines.core.schedule import noised
 from pipelines.edit import Edit, Make, Report, Result, made
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 from pipelines.request import Choice, Picture, Range, Request, check_mask
 from pipelines.words.prompt import Prompt, unknown_words
 
@@ -123,7 +123,7 @@ class BlendedReport(Report):
     crop: outline.Box | None = None  # what was worked on, in pixels; None where it is all
 
 
-def blended(bundle: Bundle, request: Blended) -> Run[BlendedReport]:
+def blended(networks: Networks, request: Blended) -> Run[BlendedReport]:
     """Replace what lies under the mask, yielding each step.
 
     Returns one picture per seed, of the original's size and any border added. With the background
@@ -137,47 +137,49 @@ def blended(bundle: Bundle, request: Blended) -> Run[BlendedReport]:
     mask = crop.framed(outline.grown(painted, request.grow), request.border)
     views = {"before": canvas, "mask": mask}
     masked = outline.box(mask)
-    prompt, negative = bundle.read(request.prompt), bundle.read(request.negative_prompt)
-    report = _report(bundle, request, [prompt, negative])
+    prompt, negative = networks.read(request.prompt), networks.read(request.negative_prompt)
+    report = _report(networks, request, [prompt, negative])
     if masked is None or request.strength == 0:
         why = "The mask is empty" if masked is None else "The strength is 0"
         untouched = made([canvas.copy for _ in seeds], canvas.size)
         results = _results(untouched, seeds, canvas, mask)
         return Edit(results, replace(report, note=f"{why}, so nothing changed."), views)
 
-    box = crop.choose(request.crop, masked, canvas.size, bundle.size)
-    native = crop.side(request.crop, box, canvas.size, bundle.size)
-    size = sizes.fit((box[2] - box[0], box[3] - box[1]), native, bundle.multiple)
+    box = crop.choose(request.crop, masked, canvas.size, networks.size)
+    native = crop.side(request.crop, box, canvas.size, networks.size)
+    size = sizes.fit((box[2] - box[0], box[3] - box[1]), native, networks.multiple)
     near = mask.crop(box)
-    cells = masks.cells(near, size[1] // bundle.cell, size[0] // bundle.cell).to(bundle.device)
+    cells = masks.cells(near, size[1] // networks.cell, size[0] // networks.cell).to(
+        networks.device
+    )
     small_mask = masks.picture(masks.cells(near, size[1], size[0]))
     surroundings, remarks = _surroundings(request.background, small_mask)
     window = Window(canvas, box, _alpha(surroundings, mask, request.feather))
     guide = window.seen().resize(size, Image.Resampling.LANCZOS)
 
     generators = noise.generators(seeds)
-    blends = not (bundle.inpaints and masks.hard(cells))
+    blends = not (networks.inpaints and masks.hard(cells))
     source = None
     if blends or request.strength < 1:
-        source = bundle.encode(guide, generators)  # [B, C, h, w]
-    e = noise.draw(generators, (bundle.channels, *cells.shape[-2:]), bundle.device)
-    words, without = bundle.embed(prompt, size), bundle.embed(negative, size, negative=True)
-    predict = guided(bundle, words, without, request.guidance_scale)
-    if bundle.inpaints:
+        source = networks.encode(guide, generators)  # [B, C, h, w]
+    e = noise.draw(generators, (networks.channels, *cells.shape[-2:]), networks.device)
+    words, without = networks.embed(prompt, size), networks.embed(negative, size, negative=True)
+    predict = guided(networks, words, without, request.guidance_scale)
+    if networks.inpaints:
         hidden = (cells > 0).float()
-        predict = _told(predict, hidden, bundle.encode(guide, generators, hidden))
-    elif bundle.posterior:  # here diffusers encodes the kept picture, which draws
+        predict = _told(predict, hidden, networks.encode(guide, generators, hidden))
+    elif networks.posterior:  # here diffusers encodes the kept picture, which draws
         noise.draw(generators, e.shape[1:])
 
     solver = solvers.make(
         request.scheduler,
-        bundle.scheduler_config,
+        networks.scheduler_config,
         request.num_inference_steps,
         request.strength,
         generators=generators,
         eta=request.eta,
         corrector=masks.hard(cells) and request.shrink_steps == 0,
-        device=bundle.device,
+        device=networks.device,
     )
     revise = None if source is None or not blends else _blend(request, solver, cells, source, e)
     if source is None or request.strength == 1:
@@ -191,22 +193,22 @@ def blended(bundle: Bundle, request: Blended) -> Run[BlendedReport]:
         return {str(row): visible.filled(each) for row, each in enumerate(pictures)}
 
     def view(clean: Tensor) -> Views:
-        return shown(preview.pictures(bundle, clean))
+        return shown(preview.pictures(networks, clean))
 
     latents = yield from walk(x, predict, solver, revise, view=view)
     if surroundings == "tune":
-        drawn = yield from tuned(bundle, latents, guide, small_mask, shown)
+        drawn = yield from tuned(networks, latents, guide, small_mask, shown)
     else:
-        drawn = bundle.decode(latents)
+        drawn = networks.decode(latents)
     if surroundings == "paste":
         edited = masks.picture(F.interpolate((cells > 0).float(), size=size[::-1]))
         drawn = [background.toned(each, guide, edited) for each in drawn]
     elif surroundings == "poisson":
         drawn = [background.cloned(each, guide, small_mask) for each in drawn]
     make = made([partial(window.filled, each) for each in drawn], canvas.size)
-    agreement = _agreement(bundle, prompt, make, mask)
+    agreement = _agreement(networks, prompt, make, mask)
     results = _results(make, seeds, canvas, mask, agreement)
-    if bundle.inpaints and request.shrink_steps:
+    if networks.inpaints and request.shrink_steps:
         remarks.append("This model is told the mask itself, so no room was made around it.")
     report = replace(
         report,
@@ -266,8 +268,8 @@ def _alpha(surroundings: str, mask: Image.Image, feather: int) -> Image.Image | 
     return mask if surroundings == "poisson" else None
 
 
-def _report(bundle: Bundle, request: Blended, prompts: Sequence[Prompt]) -> BlendedReport:
-    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+def _report(networks: Networks, request: Blended, prompts: Sequence[Prompt]) -> BlendedReport:
+    ran, note = solvers.resolve(request.scheduler, networks.scheduler_config)
     return BlendedReport(scheduler=ran, unknown_words=unknown_words(prompts), note=note)
 
 
@@ -299,10 +301,10 @@ def _ranking(agreement: Sequence[float]) -> Sequence[int] | None:
 
 
 def _agreement(
-    bundle: Bundle, prompt: Prompt, make: Sequence[Make], mask: Image.Image
+    networks: Networks, prompt: Prompt, make: Sequence[Make], mask: Image.Image
 ) -> Sequence[float]:
     """How well each picture agrees with the words; empty where nothing can tell."""
     words = prompt.plain.strip()  # a CLIP would take the marks for words
-    if bundle.ranker is None or not words:
+    if networks.ranker is None or not words:
         return ()
-    return bundle.ranker.agreement((each() for each in make), mask, words)
+    return networks.ranker.agreement((each() for each in make), mask, words)

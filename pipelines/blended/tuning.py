@@ -4,7 +4,6 @@ Avrahami et al., Blended Latent Diffusion (arXiv:2206.02779), background reconst
 MSE(m D(z), m edited) + 100 MSE((1 - m) D(z), (1 - m) source) over the decoder's weights with Adam.
 """
 
-import copy
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
@@ -18,67 +17,64 @@ from torch import Tensor
 
 from pipelines.core.sampling import Moment, Step, Views
 from pipelines.core.schedule import CLEAN
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 
 STEPS = 75  # for each picture
 RATE = 1e-4
 WEIGHT = 100.0  # of the background
 
+Decode = Callable[[Tensor], Tensor]  # latents → pixels [B, 3, H, W] in [-1, 1]
 Shown = Callable[[Sequence[Image.Image]], Views]
 
 
 def tuned(
-    bundle: Bundle, latents: Tensor, source: Image.Image, mask: Image.Image, shown: Shown
+    networks: Networks, latents: Tensor, source: Image.Image, mask: Image.Image, shown: Shown
 ) -> Generator[Step, None, list[Image.Image]]:
     """Decode each row of `latents` [B, C, h, w] by a decoder tuned to it; yields each step.
 
     `source` (RGB) and `mask` ("L", above 0 = edited) are of the decoded size. `shown` makes a
     step's views of the pictures so far. Each row begins with a fresh copy of the decoder: the
-    bundle's own is never touched, also where the generator is closed half-way.
+    one that was loaded is never touched, also where the generator is closed half-way.
     """
     kept = torch.from_numpy((np.asarray(mask) == 0).astype(np.float32)).to(latents.device)
     pixels = torch.from_numpy(np.array(source, np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
-    pictures = bundle.decode(latents)
+    pictures = networks.decode(latents)
     total = STEPS * len(latents)
     for row in range(len(latents)):
         z = latents[row : row + 1]
-        vae = copy.deepcopy(bundle.vae).float()
-        weights = list(vae.decoder.parameters())
-        vae.decoder.requires_grad_(True)
-        optimizer = torch.optim.Adam(weights, RATE)
+        decoder = networks.decoder_copy()
+        optimizer = torch.optim.Adam(decoder.weights, RATE)
         with torch.no_grad():
-            wanted = torch.where(kept > 0, pixels.to(z.device), _decoded(vae, z).clamp(-1, 1))
+            wanted = torch.where(kept > 0, pixels.to(z.device), decoder(z).clamp(-1, 1))
         for step in range(1, STEPS + 1):
-            _descend(vae, z, wanted, kept, optimizer)
+            _descend(decoder, z, wanted, kept, optimizer)
             moment = Moment(row * STEPS + step, total, torch.tensor(0), CLEAN, CLEAN)
             yield Step(
-                "tuning", moment, latents, latents, partial(_view, vae, z, row, pictures, shown)
+                "tuning", moment, latents, latents, partial(_view, decoder, z, row, pictures, shown)
             )
-        pictures[row] = _picture(vae, z)
+        pictures[row] = _picture(decoder, z)
     return pictures
 
 
 @torch.enable_grad()
 def _descend(
-    vae: Any, z: Tensor, wanted: Tensor, kept: Tensor, optimizer: torch.optim.Optimizer
+    decode: Decode, z: Tensor, wanted: Tensor, kept: Tensor, optimizer: torch.optim.Optimizer
 ) -> None:
     optimizer.zero_grad(set_to_none=True)
-    drawn = _decoded(vae, z)
+    drawn = decode(z)
     edited = F.mse_loss(drawn * (1 - kept), wanted * (1 - kept))
     loss = edited + WEIGHT * F.mse_loss(drawn * kept, wanted * kept)
     loss.backward()
     optimizer.step()
 
 
-def _decoded(vae: Any, z: Tensor) -> Tensor:
-    return vae.decode(z / vae.config.scaling_factor, return_dict=False)[0]
-
-
 @torch.no_grad()
-def _picture(vae: Any, z: Tensor) -> Image.Image:
-    processed: Any = VaeImageProcessor().postprocess(_decoded(vae, z), output_type="pil")
+def _picture(decode: Decode, z: Tensor) -> Image.Image:
+    processed: Any = VaeImageProcessor().postprocess(decode(z), output_type="pil")
     return processed[0]
 
 
-def _view(vae: Any, z: Tensor, row: int, pictures: Sequence[Image.Image], shown: Shown) -> Views:
-    return shown([*pictures[:row], _picture(vae, z), *pictures[row + 1 :]])
+def _view(
+    decode: Decode, z: Tensor, row: int, pictures: Sequence[Image.Image], shown: Shown
+) -> Views:
+    return shown([*pictures[:row], _picture(decode, z), *pictures[row + 1 :]])

@@ -16,9 +16,9 @@ back, and its row is not run again.
 
 To see where a plain run of n pictures looks for each word of its prompt:
 
-    prompt = bundle.read("a red house")
-    watch = Watch(columns(prompt.words, prompt.length, bundle.device))
-    predict = watched(bundle.unet, guided(bundle, embedded, without, guidance_scale), watch)
+    prompt = networks.read("a red house")
+    watch = Watch(columns(prompt.words, prompt.length, networks.device))
+    predict = watched(networks, guided(networks, embedded, without, guidance_scale), watch)
     ... walk(x, predict, solver) to its end ...
     watch.mean()                                    # [n, words, h/2, w/2], in [0, 1]
 """
@@ -30,58 +30,24 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from pipelines.core.folded import Fold, attend, lengthened, merged, projected
 from pipelines.core.sampling import Moment, Predict
 from pipelines.core.tape import Call, Looking, Tape
+from pipelines.networks.protocol import AttentionLayer, Networks
 
 Rows = list[int]  # of a batch [source, *targets]
-Fold = tuple[Tensor, Tensor]  # [E, 1, L, L] of the source's map, [E, 1, L, 1] of the own
 FEWEST_CELLS = 128  # a map of 8 × 8 says little, one of 16 × 16 (or its like) enough
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One attention of the denoiser's transformers."""
-
-    module: Any  # a diffusers Attention
-    cross: bool  # it looks at words; otherwise at the other places
-    reduction: int  # the sides of its maps are this many times smaller than the latent's
-
-    def grid(self, latent: Sequence[int]) -> tuple[int, int]:
-        """(height, width) of its maps, for latents of the shape [..., h, w]."""
-        return -(-latent[-2] // self.reduction), -(-latent[-1] // self.reduction)
-
-
-def layers(unet: Any) -> list[Layer]:
-    """The attentions of the denoiser's transformers, from the way down to the way up."""
-    found: list[Layer] = []
-    reduction = 1
-
-    def add(block: Any) -> None:
-        for module in block.modules():
-            if isinstance(module, Attention) and module.group_norm is None:
-                found.append(Layer(module, bool(module.is_cross_attention), reduction))
-
-    for block in unet.down_blocks:
-        add(block)
-        reduction *= 2 if getattr(block, "downsamplers", None) else 1
-    if unet.mid_block is not None:
-        add(unet.mid_block)
-    for block in unet.up_blocks:
-        add(block)
-        reduction //= 2 if getattr(block, "upsamplers", None) else 1
-    return found
-
-
-def readable(unet: Any, latent: Sequence[int]) -> int:
+def readable(layers: Sequence[AttentionLayer], latent: Sequence[int]) -> int:
     """The reduction whose maps of words say most: the coarsest that has enough cells.
 
     16 × 16 for Stable Diffusion at 512 pixels and for latents of 32 × 32, as in the official code.
     Raises ValueError for a network that does not attend to words.
     """
-    cells = {each.reduction: _area(each.grid(latent)) for each in layers(unet) if each.cross}
+    cells = {each.reduction: _area(each.grid(latent)) for each in layers if each.kind == "cross"}
     if not cells:
         raise ValueError("This model does not attend to words, so there is nothing to control.")
     return max((each for each in cells if cells[each] >= FEWEST_CELLS), default=min(cells))
@@ -148,18 +114,18 @@ class _Now:
     sources: Mapping[int, Tensor] = field(default_factory=dict)  # reduction → the targets in it
 
 
-def watched(unet: Any, predict: Predict, watch: Watch) -> Predict:
+def watched(networks: Networks, predict: Predict, watch: Watch) -> Predict:
     """`predict` unchanged, with `watch` looking on."""
 
     def look(x: Tensor, moment: Moment) -> Tensor:
         whole = [(list(range(len(x))), predict)]
-        return controlled(unet, whole, None, [watch])(x, moment)
+        return controlled(networks, whole, None, [watch])(x, moment)
 
     return look
 
 
 def controlled(
-    unet: Any,
+    networks: Networks,
     parts: Sequence[tuple[Rows, Predict]],
     control: Control | None,
     watches: Sequence[Watch] = (),
@@ -174,7 +140,7 @@ def controlled(
     A `tape` keeps what the source does. One that plays stands for the source: a part's predict then
     gets its rows without the first.
     """
-    every = layers(unet)
+    every = networks.attention_layers
     reductions = {layer.reduction for layer in every}
     plays = tape is not None and tape.plays
     finest = control.finest if control else 1
@@ -213,9 +179,9 @@ class _Source:
     plays: bool
     finest: int
 
-    def kept(self, layer: Layer) -> bool:
+    def kept(self, layer: AttentionLayer) -> bool:
         """Whether a layer's part is kept although nothing is edited there in this step."""
-        wanted = layer.cross or layer.reduction >= self.finest
+        wanted = layer.kind == "cross" or layer.reduction >= self.finest
         return self.call is not None and not self.plays and wanted
 
     def own(self, layer: int, conditional: Looking) -> Looking:
@@ -239,7 +205,7 @@ class _Look:
     def __init__(self, columns: Tensor, watch: Watch) -> None:
         self.columns = columns  # [R, L, K]
         self.reductions = watch.reductions
-        self.maps: list[tuple[Layer, Tensor]] = []  # [R, N, K] each
+        self.maps: list[tuple[AttentionLayer, Tensor]] = []  # [R, N, K] each
 
     def mean(self, latent: Sequence[int]) -> Tensor:
         """Of the layers, [R, K, h, w]."""
@@ -259,24 +225,24 @@ def _enlarged(maps: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 @contextmanager
-def _installed(processors: Iterable[tuple[Layer, Any]]) -> Generator[None]:
-    own: list[tuple[Any, Any]] = []
+def _installed(processors: Iterable[tuple[AttentionLayer, Any]]) -> Generator[None]:
+    own: list[tuple[AttentionLayer, Any]] = []
     try:
         for layer, processor in processors:
-            own.append((layer.module, layer.module.processor))
-            layer.module.set_processor(processor)
+            own.append((layer, layer.processor))
+            layer.set_processor(processor)
         yield
     finally:
-        for module, processor in own:
-            module.set_processor(processor)
+        for layer, processor in own:
+            layer.set_processor(processor)
 
 
 def _processors(
-    every: Iterable[Layer], now: _Now, looks: Sequence[_Look], source: _Source
-) -> Iterator[tuple[Layer, Any]]:
+    every: Iterable[AttentionLayer], now: _Now, looks: Sequence[_Look], source: _Source
+) -> Iterator[tuple[AttentionLayer, Any]]:
     """The layers that need another processor for this call, each with the one it needs."""
     for place, layer in enumerate(every):
-        if not layer.cross:
+        if layer.kind == "self":
             shared = now.sources.get(layer.reduction)
             if shared is not None or source.kept(layer):
                 yield layer, _ToPlaces(place, shared, source)
@@ -301,14 +267,14 @@ class _ToPlaces:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        q, k, v = _projected(attn, hidden_states, hidden_states)
+        q, k, v = projected(attn, hidden_states, hidden_states)
         first = len(q) - self.source.rows  # the unconditional rows before it stay
         source = self.source.own(self.place, Looking(q[first:], k[first:]))
         if self.shared is not None:
             rows = self.shared + (len(q) - self.source.targets)
             for mine, theirs in ((q, source.q), (k, source.k)):
                 mine[rows] = theirs.clone()  # torch refuses to copy within one memory
-        return _merged(attn, F.scaled_dot_product_attention(q, k, v))
+        return merged(attn, F.scaled_dot_product_attention(q, k, v))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +282,7 @@ class _ToWords:
     """Cross-attention, edited in its last rows where there is a fold, and looked at."""
 
     place: int
-    layer: Layer
+    layer: AttentionLayer
     fold: Fold | None
     looks: Sequence[_Look]
     source: _Source
@@ -328,16 +294,16 @@ class _ToWords:
         encoder_hidden_states: Tensor,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        q, k, v = projected(attn, hidden_states, encoder_hidden_states)
         bias = None if attention_mask is None else attention_mask[:, None].to(q)  # [B, 1, 1, L]
-        fold = None if self.fold is None else _lengthened(self.fold, k.shape[2])
+        fold = None if self.fold is None else lengthened(self.fold, k.shape[2])
         first = len(q) - self.source.rows
         conditional = Looking(q[first:], k[first:], None if bias is None else bias[first:])
         source = self.source.own(self.place, conditional)
         for look in self.looks:
             whole = source.over(conditional) if self.source.plays else conditional
             look.maps.append((self.layer, self._maps(whole, look.columns, fold)))
-        return _merged(attn, attend(q, k, v, fold, bias, source))
+        return merged(attn, attend(q, k, v, fold, bias, source))
 
     def _maps(self, rows: Looking, columns: Tensor, fold: Fold | None) -> Tensor:
         """The attention to the columns, mean over the heads: [R, N, K] in float32 or better."""
@@ -351,51 +317,3 @@ class _ToWords:
             found.append(seen[..., : some.shape[-1]].mean(1))
         maps = torch.cat(found, dim=-1)
         return maps.to(torch.promote_types(maps.dtype, torch.float32))
-
-
-def _lengthened(fold: Fold, length: int) -> Fold:
-    """The fold for sequences that longer negative words filled up; nobody attends to that part."""
-    mapper, own = fold
-    more = length - mapper.shape[-1]
-    return (F.pad(mapper, (0, more, 0, more)), F.pad(own, (0, 0, 0, more))) if more else fold
-
-
-def attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    fold: Fold | None,
-    bias: Tensor | None = None,
-    source: Looking | None = None,
-) -> Tensor:
-    """[B, heads, N, d] queries, keys and values → [B, heads, N, d]; the last E rows folded.
-
-    `source` is what they fold in; without it, the row before them. `bias` [B, 1, 1, L] is added to
-    the scores.
-    """
-    if fold is None:
-        return F.scaled_dot_product_attention(q, k, v, bias)
-    mapper, own = fold
-    edits = len(mapper)
-    told = torch.cat([v[:-edits], own * v[-edits:]])
-    out = F.scaled_dot_product_attention(q, k, told, bias)
-    source = source or Looking(q, k, bias).row(len(q) - edits - 1)
-    source_q, source_k = (each.expand(edits, -1, -1, -1) for each in (source.q, source.k))
-    taken = mapper @ v[-edits:]
-    out[-edits:] += F.scaled_dot_product_attention(source_q, source_k, taken, source.bias)
-    return out
-
-
-def _projected(attn: Any, hidden: Tensor, looked_at: Tensor) -> tuple[Tensor, ...]:
-    """Queries, keys and values, [B, heads, N, d] each."""
-    if looked_at is not hidden and attn.norm_cross:
-        looked_at = attn.norm_encoder_hidden_states(looked_at)
-    linear = (attn.to_q(hidden), attn.to_k(looked_at), attn.to_v(looked_at))
-    q, k, v = (each.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for each in linear)
-    q = q if attn.norm_q is None else attn.norm_q(q)
-    k = k if attn.norm_k is None else attn.norm_k(k)
-    return q, k, v
-
-
-def _merged(attn: Any, out: Tensor) -> Tensor:
-    return attn.to_out[1](attn.to_out[0](out.transpose(1, 2).flatten(2)))

@@ -3,12 +3,12 @@
 from torch import Tensor, cat
 
 from pipelines.core.sampling import Moment, Predict
-from pipelines.networks.bundle import Bundle
 from pipelines.networks.conditioning import Conditioning
+from pipelines.networks.protocol import Networks
 
 
 def guided(
-    bundle: Bundle,
+    networks: Networks,
     words: Conditioning,
     without: Conditioning,
     guidance_scale: float,
@@ -23,14 +23,14 @@ def guided(
     if guidance_scale <= 1:
 
         def plain(x: Tensor, moment: Moment) -> Tensor:
-            return bundle.predict(x, moment.t, words.rows(len(x)))
+            return networks.predict(x, moment.t, words.rows(len(x)))
 
         return plain
 
     def predict(x: Tensor, moment: Moment) -> Tensor:
         steered = x[unguided:]
         both = without.rows(len(steered)).over(words.rows(len(x)))
-        output = bundle.predict(cat([steered, x]), moment.t, both)
+        output = networks.predict(cat([steered, x]), moment.t, both)
         unconditional, conditional = output.tensor_split([len(steered)])
         followed, conditional = conditional.tensor_split([unguided])
         return cat([followed, unconditional + guidance_scale * (conditional - unconditional)])

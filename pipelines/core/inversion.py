@@ -16,8 +16,8 @@ from pipelines.core.difference import psnr
 from pipelines.core.guidance import guided
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Solver, Step, View, Views, Walk, walk
-from pipelines.networks.bundle import Bundle
 from pipelines.networks.conditioning import Conditioning
+from pipelines.networks.protocol import Networks
 from pipelines.words.prompt import Prompt
 
 
@@ -41,7 +41,7 @@ def invert(
 
 @torch.no_grad()
 def null_text(
-    bundle: Bundle,
+    networks: Networks,
     trajectory: Sequence[Tensor],
     words: Conditioning,
     without: Conditioning,
@@ -62,10 +62,10 @@ def null_text(
     for moment in solver.moments:
         i = 50 * (moment.index - 1) / moment.total
         pivot = trajectory[-1 - moment.index]
-        tuning = _Tuning(bundle, solver, x, moment, pivot, words, guidance_scale)
+        tuning = _Tuning(networks, solver, x, moment, pivot, words, guidance_scale)
         without, loss = tuning.run(without, rate=1e-2 * (1 - i / 100), enough=1e-5 + 2e-5 * i)
         found.append(without)
-        predict = guided(bundle, words, without, guidance_scale)
+        predict = guided(networks, words, without, guidance_scale)
         x, clean = solver(predict, x, moment)
         yield Step(f"tuning, loss {loss:.1e}", moment, x, clean, partial(view, clean))
     return found
@@ -75,7 +75,7 @@ def null_text(
 class _Tuning:
     """One step of null-text inversion."""
 
-    bundle: Bundle
+    networks: Networks
     solver: Solver
     x: Tensor
     moment: Moment
@@ -88,18 +88,16 @@ class _Tuning:
         self, without: Conditioning, rate: float, enough: float, updates: int = 10
     ) -> tuple[Conditioning, float]:
         """Better embeddings for this step, and the loss they started the last update from."""
-        unet, t = self.bundle.unet, self.moment.t
+        t = self.moment.t
         tokens = without.tokens.detach().to(self.pivot.dtype).clone().requires_grad_(True)
         adam = Adam([tokens], lr=rate)
         with torch.no_grad():
-            conditional = self.bundle.predict(self.x, t, self.words)
-        checkpointed = unet.is_gradient_checkpointing
-        unet.enable_gradient_checkpointing()
+            conditional = self.networks.predict(self.x, t, self.words)
         loss = torch.tensor(math.inf)
-        try:
+        with self.networks.gradient_checkpointing():
             for _ in range(updates):
                 here = replace(without, tokens=tokens)
-                unconditional = self.bundle.predict(self.x, t, here)
+                unconditional = self.networks.predict(self.x, t, here)
                 output = unconditional + self.guidance_scale * (conditional - unconditional)
                 x, _clean = self.solver(lambda _x, _moment: output, self.x, self.moment)  # noqa: B023 (called at once)
                 loss = F.mse_loss(x, self.pivot)
@@ -108,9 +106,6 @@ class _Tuning:
                 adam.step()
                 if loss.item() < enough:
                     break
-        finally:
-            if not checkpointed:
-                unet.disable_gradient_checkpointing()
         return replace(without, tokens=tokens.detach()), loss.item()
 
 
@@ -138,7 +133,7 @@ class Asked:
 
 
 def inverted(
-    bundle: Bundle, picture: Image.Image, asked: Asked, inversions: Latest[Inversion]
+    networks: Networks, picture: Image.Image, asked: Asked, inversions: Latest[Inversion]
 ) -> Generator[Step, None, Inversion]:
     """A picture's way up by DDIM, with its words alone, and what guidance is to subtract later.
 
@@ -146,34 +141,34 @@ def inverted(
     negative-prompt inversion (Miyake et al., arXiv:2305.16807) the picture's own words take their
     place; for null-text inversion they are tuned.
     """
-    config, steps = bundle.scheduler_config, asked.num_inference_steps
-    words = bundle.embed(asked.prompt, picture.size)
-    without = bundle.embed(asked.negative_prompt, picture.size, negative=True)
+    config, steps = networks.scheduler_config, asked.num_inference_steps
+    words = networks.embed(asked.prompt, picture.size)
+    without = networks.embed(asked.negative_prompt, picture.size, negative=True)
 
     def view(clean: Tensor) -> Views:
-        return {"0": preview.pictures(bundle, clean)[0]}
+        return {"0": preview.pictures(networks, clean)[0]}
 
     key = (digest(picture), asked.prompt.text, steps)
-    found = inversions.find(bundle, key)
+    found = inversions.find(networks, key)
     if found is None:
         way: list[Tensor] = []
-        up = solvers.ascent(config, steps, device=bundle.device)
-        start = bundle.encode(picture, [])
-        yield from invert(start, guided(bundle, words, words, 1.0), up, way, view)
-        found = Inversion(way, psnr(picture, bundle.decode(way[0])[0]))
-        inversions.keep(bundle, key, found)
+        up = solvers.ascent(config, steps, device=networks.device)
+        start = networks.encode(picture, [])
+        yield from invert(start, guided(networks, words, words, 1.0), up, way, view)
+        found = Inversion(way, psnr(picture, networks.decode(way[0])[0]))
+        inversions.keep(networks, key, found)
     if asked.method == "negative-prompt":
         return replace(found, without=[words])
     if asked.method == "direct" or asked.guidance_scale <= 1:
         return replace(found, without=[without])
 
     exact_key = (*key, asked)
-    exact = inversions.find(bundle, exact_key)
+    exact = inversions.find(networks, exact_key)
     if exact is None:
-        down = solvers.make("ddim", config, steps, device=bundle.device)
+        down = solvers.make("ddim", config, steps, device=networks.device)
         tuned = yield from null_text(
-            bundle, found.way, words, without, asked.guidance_scale, down, view
+            networks, found.way, words, without, asked.guidance_scale, down, view
         )
         exact = replace(found, without=tuned)
-        inversions.keep(bundle, exact_key, exact)
+        inversions.keep(networks, exact_key, exact)
     return exact

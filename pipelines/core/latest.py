@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from PIL import Image
 
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 
 T = TypeVar("T")
 
@@ -18,16 +18,16 @@ class Latest(Generic[T]):
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._of: WeakKeyDictionary[Bundle, OrderedDict[Hashable, T]] = WeakKeyDictionary()
+        self._of: WeakKeyDictionary[Networks, OrderedDict[Hashable, T]] = WeakKeyDictionary()
 
-    def find(self, bundle: Bundle, key: Hashable) -> T | None:
-        kept = self._of.setdefault(bundle, OrderedDict())
+    def find(self, networks: Networks, key: Hashable) -> T | None:
+        kept = self._of.setdefault(networks, OrderedDict())
         if key in kept:
             kept.move_to_end(key)
         return kept.get(key)
 
-    def keep(self, bundle: Bundle, key: Hashable, value: T) -> None:
-        kept = self._of.setdefault(bundle, OrderedDict())
+    def keep(self, networks: Networks, key: Hashable, value: T) -> None:
+        kept = self._of.setdefault(networks, OrderedDict())
         kept[key] = value
         while len(kept) > self._size:
             kept.popitem(last=False)

@@ -5,7 +5,6 @@ is one. Else a linear map does, for about a thousandth: one 3x3 convolution from
 pixels of each cell, found by least squares on a few drawn pictures.
 """
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,38 +14,39 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pipelines.core.noise import generators
-from pipelines.networks import autoencoder
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 
 SIDE = 192  # pixels of a drawn picture; small, so that the fit takes a moment on any autoencoder
 PICTURES = 6
 RIDGE = 1e-2  # holds the map still where the drawn pictures say nothing
 
-_maps: "WeakKeyDictionary[Any, Tensor]" = WeakKeyDictionary()  # autoencoder → its map
+_maps: "WeakKeyDictionary[object, Tensor]" = WeakKeyDictionary()  # latent space → its map
 
 
 @torch.no_grad()
-def pictures(bundle: Bundle, latents: Tensor) -> list[Image.Image]:
+def pictures(networks: Networks, latents: Tensor) -> list[Image.Image]:
     """Latents [B, C, h, w] → RGB pictures of the decoder's size, roughly as it would draw them."""
-    if bundle.sketcher is not None:
-        return autoencoder.decode(bundle.sketcher, latents)
-    if bundle.vae not in _maps:
-        _maps[bundle.vae] = _fit(bundle)
-    flat = _neighbourhoods(latents.float().cpu()) @ _maps[bundle.vae]  # [B, h*w, 3*cell*cell]
+    drawn = networks.preview(latents)
+    if drawn is not None:
+        return drawn
+    space = networks.latent_space
+    if space not in _maps:
+        _maps[space] = _fit(networks)
+    flat = _neighbourhoods(latents.float().cpu()) @ _maps[space]  # [B, h*w, 3*cell*cell]
     height, width = latents.shape[-2:]
     patches = flat.transpose(1, 2).unflatten(2, (height, width))
-    pixels = F.pixel_shuffle(patches, bundle.cell)  # [B, 3, H, W]
+    pixels = F.pixel_shuffle(patches, networks.cell)  # [B, 3, H, W]
     levels = (pixels.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return [Image.fromarray(each) for each in levels]
 
 
-def _fit(bundle: Bundle) -> Tensor:
+def _fit(networks: Networks) -> Tensor:
     """Ridge regression from latent neighbourhoods to pixel cells, [9 C + 1, 3 cell^2]."""
-    side = max(SIDE // bundle.multiple, 1) * bundle.multiple
+    side = max(SIDE // networks.multiple, 1) * networks.multiple
     drawn = [_dead_leaves(seed, side) for seed in range(PICTURES)]
-    latents = torch.cat([bundle.encode(each, generators([0])).cpu() for each in drawn])
+    latents = torch.cat([networks.encode(each, generators([0])).cpu() for each in drawn])
     pixels = torch.stack([torch.from_numpy(np.array(each, np.float32) / 255) for each in drawn])
-    cells = F.pixel_unshuffle(pixels.permute(0, 3, 1, 2), bundle.cell)
+    cells = F.pixel_unshuffle(pixels.permute(0, 3, 1, 2), networks.cell)
     known = _neighbourhoods(latents).flatten(0, 1)
     wanted = cells.flatten(2).transpose(1, 2).flatten(0, 1)
     square = known.T @ known + RIDGE * len(known) * torch.eye(known.shape[1])

@@ -1,14 +1,40 @@
 """An autoencoder between pictures and latents, in the format that it can bear."""
 
+import copy
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from torch import Tensor
+
+TINY = ("taesd", "taesdxl")  # folders of tiny autoencoders: of Stable Diffusion 1 and 2, of XL
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A decoder of its own, whose weights may be trained."""
+
+    vae: Any
+
+    @classmethod
+    def of(cls, vae: Any) -> Self:
+        """A copy in float32; nothing but the decoder's own weights asks for a gradient."""
+        copied = copy.deepcopy(vae).float().requires_grad_(False)
+        copied.decoder.requires_grad_(True)
+        return cls(copied)
+
+    @property
+    def weights(self) -> list[torch.nn.Parameter]:
+        return list(self.vae.decoder.parameters())
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, h, w] → pixels [B, 3, H, W], about -1 to 1."""
+        return self.vae.decode(latents / self.vae.config.scaling_factor, return_dict=False)[0]
 
 
 def cell(vae: Any) -> int:
@@ -22,7 +48,7 @@ def encode(
     generators: Sequence[torch.Generator],
     hidden: Tensor | None = None,
 ) -> Tensor:
-    """An RGB picture → latents [B, C, h, w] in float32; as `Bundle.encode`."""
+    """An RGB picture → latents [B, C, h, w] in float32; as `Networks.encode`."""
     pixels = _processor(vae).preprocess(picture)
     if hidden is not None:
         pixels = pixels * (1 - F.interpolate(hidden.cpu(), size=pixels.shape[-2:]))
@@ -36,7 +62,7 @@ def encode(
 
 
 def decode(vae: Any, latents: Tensor) -> list[Image.Image]:
-    """Latents [B, C, h, w] → RGB pictures; as `Bundle.decode`."""
+    """Latents [B, C, h, w] → RGB pictures; as `Networks.decode`."""
     pixels = _pixels(vae, latents)
     if vae.dtype != torch.float32 and _overflowed(pixels):
         with _exact(vae):

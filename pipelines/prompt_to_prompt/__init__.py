@@ -34,8 +34,8 @@ from pipelines.core.inversion import Asked, inverted
 from pipelines.core.latest import Latest, digest
 from pipelines.core.sampling import Moment, Predict, Run, Views, walk
 from pipelines.edit import Change, Edit, Report, Result, in_memory
-from pipelines.networks.bundle import Bundle
 from pipelines.networks.conditioning import Conditioning
+from pipelines.networks.protocol import Networks
 from pipelines.prompt_to_prompt import local_blend, maps, prompt_edit
 from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from pipelines.prompt_to_prompt.prompt_edit import PromptEdit
@@ -121,7 +121,7 @@ class PromptToPromptReport(Report):
 
 
 def prompt_to_prompt(
-    bundle: Bundle, request: PromptToPrompt, sources: Sources | None = None
+    networks: Networks, request: PromptToPrompt, sources: Sources | None = None
 ) -> Run[PromptToPromptReport]:
     """Draw the source and its edits side by side, yielding each step.
 
@@ -136,19 +136,19 @@ def prompt_to_prompt(
     says what stands where in them.
     """
     given = request.image
-    prompts = [bundle.read(each) for each in (request.prompt, *(e.prompt for e in request.edits))]
-    negative = bundle.read(request.negative_prompt)
-    native = (bundle.size, bundle.size)
-    size = sizes.fit(native if given is None else given.size, bundle.size, bundle.multiple)
-    shape = (bundle.channels, size[1] // bundle.cell, size[0] // bundle.cell)
+    prompts = [networks.read(each) for each in (request.prompt, *(e.prompt for e in request.edits))]
+    negative = networks.read(request.negative_prompt)
+    native = (networks.size, networks.size)
+    size = sizes.fit(native if given is None else given.size, networks.size, networks.multiple)
+    shape = (networks.channels, size[1] // networks.cell, size[0] // networks.cell)
     alignments = [align(prompts[0], each) for each in prompts[1:]]
     length = max(each.length for each in prompts)
     steps = request.num_inference_steps
-    control = prompt_edit.control(bundle, request.edits, prompts[1:], alignments, steps, length)
+    control = prompt_edit.control(networks, request.edits, prompts[1:], alignments, steps, length)
     named = [each.local_blend for each in request.edits]
     blends = list(zip(prompts[1:], named, strict=True))
-    blend = local_blend.watch(bundle, prompts[0], blends, shape)
-    look = maps.watch(bundle, prompts, shape) if request.attention else None
+    blend = local_blend.watch(networks, prompts[0], blends, shape)
+    look = maps.watch(networks, prompts, shape) if request.attention else None
 
     held = given is not None and request.inversion == "direct"
     drawn = [_mask(each.mask_image, size, given is None) for each in request.edits]
@@ -157,24 +157,24 @@ def prompt_to_prompt(
     generators = noise.generators([request.seed] * len(prompts))  # one seed, in every step too
     solver = solvers.make(
         request.scheduler if given is None else "ddim",
-        bundle.scheduler_config,
+        networks.scheduler_config,
         steps,
         generators=generators,
         corrector=not kept,
-        device=bundle.device,
+        device=networks.device,
     )
 
-    words = reduce(Conditioning.over, [bundle.embed(each, size) for each in prompts])
-    nulls: Sequence[Conditioning] = [bundle.embed(negative, size, negative=True)]
+    words = reduce(Conditioning.over, [networks.embed(each, size) for each in prompts])
+    nulls: Sequence[Conditioning] = [networks.embed(negative, size, negative=True)]
     guide: Image.Image | None = None
     way: list[Tensor] = []
     ceiling = 0.0
     if given is None:
-        x = solver.prior(noise.draw(generators, shape, bundle.device))
+        x = solver.prior(noise.draw(generators, shape, networks.device))
     else:
         guide = given.resize(size, Image.Resampling.LANCZOS)
         inversion = yield from inverted(
-            bundle,
+            networks,
             guide,
             Asked(
                 request.inversion,
@@ -195,26 +195,26 @@ def prompt_to_prompt(
         return [source, *(e if m is None else masks.paste(source, e, m) for e, m in pairs)]
 
     def view(clean: Tensor) -> Views:
-        return {str(i): each for i, each in enumerate(composed(preview.pictures(bundle, clean)))}
+        return {str(i): each for i, each in enumerate(composed(preview.pictures(networks, clean)))}
 
-    ran, _ = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    ran, _ = solvers.resolve(request.scheduler, networks.scheduler_config)
     run = _itself(request, guide, words, control.finest, corrected=ran == "unipc" and not kept)
-    tape = None if sources is None else sources.tape(bundle, run)
+    tape = None if sources is None else sources.tape(networks, run)
     played = tape is not None and tape.plays
     parts = [
-        (rows, _predict(bundle, words.at(rows[played:]), nulls, request, held and not played))
-        for rows in cut(len(prompts), 0 if bundle.spares else ROOM, shape, request.guidance_scale)
+        (rows, _predict(networks, words.at(rows[played:]), nulls, request, held and not played))
+        for rows in cut(len(prompts), 0 if networks.spares else ROOM, shape, request.guidance_scale)
     ]
     watches = [each for each in (blend, look) if each is not None]
-    predict = attention.controlled(bundle.unet, parts, control, watches, tape)
+    predict = attention.controlled(networks, parts, control, watches, tape)
     revise = _Kept(way if held else [], blend, named, cells)
     latents = yield from walk(x, predict, solver, revise if kept else None, view=view)
     known = [tape.picture.copy()] if tape is not None and tape.picture is not None else []
-    pictures = composed([*known, *bundle.decode(latents[len(known) :])])
+    pictures = composed([*known, *networks.decode(latents[len(known) :])])
     if sources is not None and tape is not None:
-        sources.keep(bundle, run, tape, pictures[0])
+        sources.keep(networks, run, tape, pictures[0])
     views = {} if guide is None else {"before": guide}
-    report = _report(bundle, request, [*prompts, negative])
+    report = _report(networks, request, [*prompts, negative])
     if guide is not None:
         reached = psnr(guide, pictures[0])
         report = replace(
@@ -236,14 +236,14 @@ def prompt_to_prompt(
 
 
 def _predict(
-    bundle: Bundle,
+    networks: Networks,
     words: Conditioning,
     nulls: Sequence[Conditioning],
     request: PromptToPrompt,
     held: bool,
 ) -> Predict:
     """Guided by one null for all steps, or by one a step; a source that is held needs none."""
-    each = [guided(bundle, words, null, request.guidance_scale, int(held)) for null in nulls]
+    each = [guided(networks, words, null, request.guidance_scale, int(held)) for null in nulls]
     return lambda x, moment: each[min(moment.index, len(each)) - 1](x, moment)
 
 
@@ -317,9 +317,9 @@ def _mask(mask: Image.Image | None, size: tuple[int, int], by_seed: bool) -> Ima
 
 
 def _report(
-    bundle: Bundle, request: PromptToPrompt, prompts: Sequence[Prompt]
+    networks: Networks, request: PromptToPrompt, prompts: Sequence[Prompt]
 ) -> PromptToPromptReport:
-    ran, note = solvers.resolve(request.scheduler, bundle.scheduler_config)
+    ran, note = solvers.resolve(request.scheduler, networks.scheduler_config)
     if request.image is not None:
         note = "" if ran == "ddim" else "A given picture is inverted with DDIM, so DDIM ran."
         ran = "ddim"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipelines.core import attention
 from pipelines.core.attention import Watch
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 from pipelines.prompt_to_prompt import maps
 from pipelines.request import Range, hints
 from pipelines.words.prompt import Prompt
@@ -51,7 +51,7 @@ class LocalBlend:
 
 
 def watch(
-    bundle: Bundle,
+    networks: Networks,
     prompt: Prompt,
     edits: Sequence[tuple[Prompt, LocalBlend | None]],
     shape: Sequence[int],
@@ -78,7 +78,9 @@ def watch(
             columns[0, list(in_source or ()), 2 * i + 1] = 1
             if in_source is None or own.find(word) is not None:
                 columns[i + 1, own.named(word, whose), 2 * i + 1] = 1
-    return Watch(columns.to(bundle.device), (attention.readable(bundle.unet, shape),))
+    return Watch(
+        columns.to(networks.device), (attention.readable(networks.attention_layers, shape),)
+    )
 
 
 def region(watch: Watch, edit: int, blend: LocalBlend, size: Sequence[int]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipelines.core import attention
 from pipelines.core.attention import Watch
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 from pipelines.words.prompt import Prompt, columns
 
 
@@ -38,14 +38,15 @@ def region(maps: Tensor, size: Sequence[int], threshold: float, *, pooled: bool 
     return wide / wide.amax((1, 2), keepdim=True) > threshold
 
 
-def watch(bundle: Bundle, prompts: Sequence[Prompt], shape: Sequence[int]) -> Watch:
+def watch(networks: Networks, prompts: Sequence[Prompt], shape: Sequence[int]) -> Watch:
     """Looks at every word of every prompt, where the network has the halves and quarters."""
     length = max(each.length for each in prompts)
-    picked = [columns(each.words, length, bundle.device) for each in prompts]
+    picked = [columns(each.words, length, networks.device) for each in prompts]
     most = max(1, *(each.shape[-1] for each in picked))
     padded = [F.pad(each, (0, most - each.shape[-1])) for each in picked]
-    there = {each.reduction for each in attention.layers(bundle.unet) if each.cross} & {2, 4}
-    return Watch(torch.cat(padded), sorted(there) or [attention.readable(bundle.unet, shape)])
+    layers = networks.attention_layers
+    there = {each.reduction for each in layers if each.kind == "cross"} & {2, 4}
+    return Watch(torch.cat(padded), sorted(there) or [attention.readable(layers, shape)])
 
 
 def atlas(steps: Sequence[Tensor]) -> list[Image.Image]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from pipelines.core.attention import Control
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 from pipelines.prompt_to_prompt.local_blend import LocalBlend
 from pipelines.request import Choice, Picture, Range, Words, readable
 from pipelines.words.alignment import Alignment
@@ -134,7 +134,7 @@ def _interval(window: Any, label: str) -> tuple[float, float]:
 
 
 def control(
-    bundle: Bundle,
+    networks: Networks,
     edits: Sequence[PromptEdit],
     prompts: Sequence[Prompt],
     alignments: Sequence[Alignment],
@@ -170,7 +170,7 @@ def control(
     own = 1 - window + taken * new
     mappers = [F.pad(a.mapper, (0, n, 0, n)) for a, n in zip(alignments, more, strict=True)]
     return Control(
-        *(each.to(bundle.device, bundle.dtype) for each in (torch.stack(mappers), taken, own)),
+        *(each.to(networks.device, networks.dtype) for each in (torch.stack(mappers), taken, own)),
         words=window.any(-1).tolist(),
         places=places.tolist(),
         coarse=[each.self_replace_reduction for each in edits],

@@ -8,7 +8,7 @@ from PIL import Image
 from pipelines.core.inversion import Inversion
 from pipelines.core.latest import Latest
 from pipelines.core.tape import Tape
-from pipelines.networks.bundle import Bundle
+from pipelines.networks.protocol import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Sources:
     inversions: Latest[Inversion] = field(default_factory=lambda: Latest(8))
     tapes: Latest[Tape] = field(default_factory=lambda: Latest(1))
 
-    def tape(self, bundle: Bundle, run: Hashable) -> Tape:
+    def tape(self, networks: Networks, run: Hashable) -> Tape:
         """Of the source's own run: kept from another edit, or empty, to be kept."""
-        kept = self.tapes.find(bundle, run)
+        kept = self.tapes.find(networks, run)
         return Tape() if kept is None else kept.again()
 
-    def keep(self, bundle: Bundle, run: Hashable, tape: Tape, picture: Image.Image) -> None:
+    def keep(self, networks: Networks, run: Hashable, tape: Tape, picture: Image.Image) -> None:
         """The tape of a run, if there was room for one, and the source's picture."""
         if tape.calls:
             tape.picture = picture.copy()
-            self.tapes.keep(bundle, run, tape)
+            self.tapes.keep(networks, run, tape)

@@ -20,11 +20,11 @@ from typing import Any, Final
 from huggingface_hub import CacheNotFound, scan_cache_dir
 
 from components.contract.installed import AddOn, InstalledModel
-from pipelines.networks import checkpoint, header
+from pipelines.networks import autoencoder, checkpoint, header
 from pipelines.networks.checkpoint import Checkpoint
 from studio.models import addons
 from studio.models.addons import Widths
-from studio.models.loaded import TAESD, few_step, read_json
+from studio.models.loaded import few_step, read_json
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,9 @@ class Installed:
     def _places(self, first: Collection[str]) -> Iterator[tuple[Path, str]]:
         """Where something may lie, and how that is called; long headers last."""
         yield self.embedded, PLACES[0]
-        found = (path for path in candidates(self.folder) if path.parent.name not in TAESD)
+        found = (
+            path for path in candidates(self.folder) if path.parent.name not in autoencoder.TINY
+        )
         for path in sorted(found, key=lambda path: (str(path) not in first, header_length(path))):
             yield path, PLACES[1]
         for path in snapshots(self.cache):

@@ -31,7 +31,6 @@ Facts = Mapping[str, Any]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
-TAESD = ("taesd", "taesdxl")  # folders of tiny autoencoders: of Stable Diffusion 1 and 2, of XL
 DEFAULT_SIZE = 512  # of a model whose folder does not say
 
 
@@ -42,7 +41,7 @@ def warm_up(bundle: Bundle) -> None:
         return  # a call of a large denoiser takes long on a CPU, and would warm nothing
     side = bundle.size // bundle.cell
     words = bundle.embed("", (bundle.size, bundle.size))
-    x = torch.zeros(2, bundle.unet.config.in_channels, side, side, device=bundle.device)
+    x = torch.zeros(2, bundle.channels, side, side, device=bundle.device)
     with torch.no_grad():
         bundle.predict(x, torch.tensor(0, device=bundle.device), words.over(words))
 
@@ -133,9 +132,9 @@ class Models:
             loras=dict(on_top.loras),
             embeddings=on_top.embeddings,
         )
-        taesd = self._folder and self._folder / TAESD[len(bundle.text_encoders) == 2]
-        if taesd and taesd.is_dir() and bundle.posterior and bundle.sketcher_folder is None:
-            bundle.sketcher_folder = taesd
+        tiny = self._folder and self._folder / bundle.tiny_autoencoder
+        if tiny and tiny.is_dir() and bundle.posterior and bundle.sketcher_folder is None:
+            bundle.sketcher_folder = tiny
         return bundle.compile() if self._compiles else bundle
 
     @property

@@ -172,7 +172,7 @@ def test_equal_prompts_give_equal_pictures(lab: Lab) -> None:
     words = "a red house on a meadow by day"
     source, edit = references.prompt_to_prompt(lab, (words, words), 4)
     assert source.tobytes() == edit.tobytes()
-    processors = {type(each).__name__ for each in lab.bundle.unet.attn_processors.values()}
+    processors = {type(each).__name__ for each in lab.bundle.denoiser.attn_processors.values()}
     assert "Explicit" not in processors
 
 

@@ -32,7 +32,7 @@ def test_the_change_rises_with_the_strength(
     monkeypatch: pytest.MonkeyPatch, postcard: Bundle, name: str
 ) -> None:
     """At a seventh of the pixels; `python -m benchmarks.quality.strength` is the whole of it."""
-    monkeypatch.setattr(Bundle, "size", 96)
+    monkeypatch.setattr(type(postcard), "size", 96)
     strokes = Image.new("RGB", (96, 96), "#e2705c")
     strokes.paste("#488c38", (0, 56, 96, 96))
     strokes.paste("#d02a28", (40, 48, 64, 72))

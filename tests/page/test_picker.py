@@ -210,7 +210,7 @@ def test_what_is_ticked_goes_on_top_and_comes_off(
     dialog = look(painter)
     assert dialog.locator(".pt-over").is_hidden()
     models = studio.data / "models"
-    style = lora(models / "style.safetensors", postcard.unet)
+    style = lora(models / "style.safetensors", postcard.denoiser)
     barn = word(models / "barn.safetensors", 128)
     lora_of_width(models / "other.safetensors", 2048)
 

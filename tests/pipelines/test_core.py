@@ -147,7 +147,7 @@ def test_a_folder_is_loaded_as_it_was_saved(bundle: Bundle, tmp_path: Path) -> N
     loaded = Bundle.load(tmp_path / "model")
     assert (loaded.name, loaded.size, loaded.cell, loaded.multiple) == ("model", 32, 2, 4)
     assert loaded.scheduler_config["_class_name"] == "DDIMScheduler"
-    mine, theirs = loaded.unet.state_dict(), bundle.unet.state_dict()
+    mine, theirs = loaded.denoiser.state_dict(), bundle.denoiser.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 

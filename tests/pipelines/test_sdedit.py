@@ -224,14 +224,16 @@ def test_eta_makes_ddim_stochastic(bundle: Bundle, ask: Ask) -> None:
 
 
 def test_each_step_yields_once_and_the_networks_stay_as_loaded(bundle: Bundle, ask: Ask) -> None:
-    before = {name: value.clone() for name, value in bundle.unet.state_dict().items()}
-    processors = dict(bundle.unet.attn_processors)
+    before = {name: value.clone() for name, value in bundle.denoiser.state_dict().items()}
+    processors = dict(bundle.denoiser.attn_processors)
     seen: list[int] = []
     for step in sdedit(bundle, ask(strength=1.0)):
         seen.append(step.moment.index)
-        assert bundle.unet.attn_processors == processors
+        assert bundle.denoiser.attn_processors == processors
     assert seen == [1, 2, 3, 4, 5, 6]
-    assert all(torch.equal(value, before[name]) for name, value in bundle.unet.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in bundle.denoiser.state_dict().items()
+    )
 
 
 def test_no_gradient_mode_leaks_between_steps(bundle: Bundle, ask: Ask) -> None:

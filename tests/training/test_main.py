@@ -81,8 +81,8 @@ def test_every_stage_from_nothing_and_a_student_again_on_another_machine(
     whole = Bundle.load(model)
     assert whole.student is not None and whole.ranker is not None
     assert critic.Critic.load(eye)
-    assert widths(whole.unet) == NETWORKS.widths
-    changed = zip(whole.unet.parameters(), whole.student.unet.parameters(), strict=True)
+    assert widths(whole.denoiser) == NETWORKS.widths
+    changed = zip(whole.denoiser.parameters(), whole.student.denoiser.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in changed), "the student has learnt nothing"
 
     kept = {path: path.read_bytes() for path in state.glob("*.pt")}
@@ -91,7 +91,7 @@ def test_every_stage_from_nothing_and_a_student_again_on_another_machine(
     assert {path: path.read_bytes() for path in state.glob("*.pt")} == kept
     assert (state / "gpu" / "student-lora.pt").exists()
     again = Bundle.load(model).student
-    assert again is not None and widths(again.unet) == NETWORKS.widths
+    assert again is not None and widths(again.denoiser) == NETWORKS.widths
 
 
 @pytest.mark.usefixtures("tiny")

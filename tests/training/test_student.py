@@ -140,7 +140,7 @@ def test_it_is_exported_as_a_lora_that_diffusers_adds_alike(tmp_path: Path):
     assert torch.allclose(theirs, wanted, atol=2e-2)
     ours = Bundle.load(tmp_path).student
     assert ours is not None
-    assert torch.allclose(velocity(ours.unet), theirs, atol=1e-4)
+    assert torch.allclose(velocity(ours.denoiser), theirs, atol=1e-4)
     scheduler = cast("Any", LCMScheduler).from_pretrained(tmp_path / "fast" / "scheduler")
     assert scheduler.config["prediction_type"] == "v_prediction"
     assert scheduler.config["rescale_betas_zero_snr"]

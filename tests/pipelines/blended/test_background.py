@@ -1,6 +1,5 @@
 """What surrounds an edit: shifted tones put right, Poisson blending, decoder tuning."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -137,13 +136,11 @@ def test_tuning_takes_the_papers_steps_and_weight() -> None:
     """75 steps of Adam at 1e-4; a pixel of the background weighs 100 times one of the edit."""
     assert (tuning.STEPS, tuning.RATE) == (75, 1e-4)
     canvas = torch.nn.Parameter(torch.zeros(1, 3, 2, 2))
-    vae = SimpleNamespace(
-        config=SimpleNamespace(scaling_factor=1.0), decode=lambda z, return_dict: (canvas + 0 * z,)
-    )
     kept = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     optimizer = torch.optim.SGD([canvas], lr=6.0)  # of 12 values: each step is -(2 / 12) * 6 = -1
     descend = tuning._descend  # pyright: ignore[reportPrivateUsage]
-    descend(vae, torch.zeros(1, 1, 2, 2), torch.ones(1, 3, 2, 2), kept, optimizer)
+    z = torch.zeros(1, 1, 2, 2)
+    descend(lambda z: canvas + 0 * z, z, torch.ones(1, 3, 2, 2), kept, optimizer)
     torch.testing.assert_close(canvas.data, (1 + 99 * kept).expand(1, 3, 2, 2))
 
 

@@ -13,7 +13,7 @@ from pipelines import Blended, Bundle, blended, drain
 from pipelines.blended import BACKGROUNDS, BlendedReport, tuning
 from pipelines.core import solvers
 from pipelines.edit import Edit
-from pipelines.networks.ranking import Ranker
+from pipelines.networks.unet import StableDiffusion
 from tests import toys
 from tests.pictures import same
 
@@ -187,8 +187,8 @@ def test_a_cell_that_joins_late_starts_from_the_noised_source(
     The last step is of first order, and where it ends above level zero its start matters.
     """
     config = {**bundle.scheduler_config, "final_sigmas_type": "sigma_min"}
-    parts = (bundle.vae, bundle.unet, bundle.tokenizers, bundle.text_encoders)
-    bundle = Bundle(*parts, config)
+    parts = (bundle.vae, bundle.denoiser, bundle.tokenizers, bundle.text_encoders)
+    bundle = StableDiffusion(*parts, config)
     asked: dict[str, Any] = {"scheduler": name, "num_inference_steps": 5}
     gray = ask(mask_image=Image.new("L", (32, 32), 51), strength=1.0, **asked)
     white = ask(mask_image=Image.new("L", (32, 32), 255), strength=0.2, **asked)
@@ -295,7 +295,7 @@ def test_a_candidate_equals_its_own_seed_alone(bundle: Bundle, ask: Ask, name: s
 
 
 def test_each_step_yields_once_and_the_networks_stay_as_loaded(bundle: Bundle, ask: Ask) -> None:
-    networks = (bundle.unet, bundle.vae)
+    networks = (bundle.denoiser, bundle.vae)
     before = [
         {name: value.clone() for name, value in each.state_dict().items()} for each in networks
     ]
@@ -416,7 +416,7 @@ def test_candidates_are_ranked_where_there_is_a_ranker(
     assert {each.agreement for each in edit.results} == {None}
     toys.tiny_ranker(tmp_path)
     ranked = Bundle.of(toys.tiny_pipeline(tmp_path / "words"))
-    ranked.ranker = Ranker.load(tmp_path)
+    ranked.ranker_folder = tmp_path
     edit = drain(blended(ranked, ask(num_images=3)))
     agreement, ranking = [each.agreement or 0.0 for each in edit.results], edit.report.ranking or ()
     assert sorted(ranking) == [0, 1, 2]

@@ -11,8 +11,10 @@ from torch import Tensor
 from pipelines import Bundle
 from pipelines.core import attention, noise, solvers
 from pipelines.core.attention import Control, Watch, controlled, watched
+from pipelines.core.folded import attend
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import Moment, Predict
+from pipelines.networks.protocol import AttentionLayer
 from pipelines.words.prompt import columns
 from tests import toys
 
@@ -55,7 +57,7 @@ def noise_for(bundle: Bundle, *seeds: int) -> Tensor:
 
 
 def processors(bundle: Bundle) -> dict[str, Any]:
-    return dict(bundle.unet.attn_processors)
+    return dict(bundle.denoiser.attn_processors)
 
 
 def test_a_folded_edit_equals_its_map(drawn: Callable[..., Tensor]) -> None:
@@ -81,7 +83,7 @@ def test_a_folded_edit_equals_its_map(drawn: Callable[..., Tensor]) -> None:
         coarse=[1, 1],
     )
     fold = control.at(0, [0, 1, 2], {1}).fold
-    torch.testing.assert_close(attention.attend(q, k, v, fold), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(attend(q, k, v, fold), expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["1.x", "xl"])
@@ -91,7 +93,7 @@ def test_a_watch_sees_the_maps_and_changes_nothing(kind: str, tmp_path: Path) ->
     x, moment = noise_for(bundle, 1, 2), first_moment()
     everything = torch.eye(16, dtype=torch.float64)[None]  # more columns than a head is wide
     watch = Watch(everything, reductions=(1,))
-    output = watched(bundle.unet, rows_of(bundle, 2), watch)(x, moment)
+    output = watched(bundle, rows_of(bundle, 2), watch)(x, moment)
     assert torch.equal(output, rows_of(bundle, 2)(x, moment))
     assert processors(bundle) == before
 
@@ -103,7 +105,9 @@ def test_a_watch_sees_the_maps_and_changes_nothing(kind: str, tmp_path: Path) ->
         k = module.to_k(named["encoder_hidden_states"]).unflatten(-1, heads).transpose(1, 2)
         seen.append(maps(q, k)[2:].mean(1))  # of the conditional half
 
-    fine = [each for each in attention.layers(bundle.unet) if each.cross and each.reduction == 1]
+    fine = [
+        each for each in bundle.attention_layers if each.kind == "cross" and each.reduction == 1
+    ]
     hooks = [each.module.register_forward_pre_hook(look, with_kwargs=True) for each in fine]
     rows_of(bundle, 2)(x, moment)
     for hook in hooks:
@@ -116,13 +120,13 @@ def test_a_watch_sees_the_maps_and_changes_nothing(kind: str, tmp_path: Path) ->
 def test_coarser_maps_are_laid_on_the_finest_grid(bundle: Bundle) -> None:
     words = bundle.read(WORDS).words
     watch = Watch(columns(words, 16, bundle.device), reductions=(1, 2))
-    predict = watched(bundle.unet, rows_of(bundle, 1), watch)
+    predict = watched(bundle, rows_of(bundle, 1), watch)
     for moment in solvers.make("ddim", toys.EPSILON, 4).moments[:2]:
         predict(noise_for(bundle, 1), moment)
     assert [each.shape for each in watch.steps] == [(1, 3, 16, 16)] * 2
     with pytest.raises(ValueError, match="size asked for"):
         missing = Watch(watch.columns, reductions=(8,))
-        watched(bundle.unet, rows_of(bundle, 1), missing)(noise_for(bundle, 1), first_moment())
+        watched(bundle, rows_of(bundle, 1), missing)(noise_for(bundle, 1), first_moment())
 
 
 def test_the_networks_own_processors_come_back_after_an_exception(bundle: Bundle) -> None:
@@ -136,20 +140,21 @@ def test_the_networks_own_processors_come_back_after_an_exception(bundle: Bundle
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        watched(bundle.unet, fail, Watch(columns, (1, 2)))(noise_for(bundle, 1), first_moment())
-    assert during == [sum(layer.cross for layer in attention.layers(bundle.unet))]
+        watched(bundle, fail, Watch(columns, (1, 2)))(noise_for(bundle, 1), first_moment())
+    assert during == [sum(layer.kind == "cross" for layer in bundle.attention_layers)]
     assert processors(bundle) == before
 
 
 def test_layers_are_known_by_their_size(postcard: Bundle) -> None:
-    found = attention.layers(postcard.unet)
-    assert sorted({(each.reduction, each.cross) for each in found}) == [
-        (2, False),
-        (2, True),
-        (4, False),
-        (4, True),
+    found = postcard.attention_layers
+    assert sorted({(each.reduction, each.kind) for each in found}) == [
+        (2, "cross"),
+        (2, "self"),
+        (4, "cross"),
+        (4, "self"),
     ]
-    assert sum(each.reduction == 2 and each.cross for each in found) == 3
+    assert all(postcard.denoiser.get_submodule(each.name) is each.module for each in found)
+    assert sum(each.reduction == 2 and each.kind == "cross" for each in found) == 3
     assert found[0].grid((1, 4, 33, 20)) == (17, 10)
 
 
@@ -165,18 +170,13 @@ def test_layers_are_known_by_their_size(postcard: Bundle) -> None:
     ],
 )
 def test_the_readable_size(
-    monkeypatch: pytest.MonkeyPatch,
-    reductions: tuple[int, ...],
-    latent: tuple[int, int],
-    expected: int,
+    reductions: tuple[int, ...], latent: tuple[int, int], expected: int
 ) -> None:
-    module: Any = None
-    there = [attention.Layer(module, cross=True, reduction=each) for each in reductions]
-    monkeypatch.setattr(attention, "layers", lambda _unet: there)
-    assert attention.readable(None, latent) == expected
-    monkeypatch.setattr(attention, "layers", lambda _unet: [])
+    words = [AttentionLayer("", None, "cross", each) for each in reductions]
+    places = AttentionLayer("", None, "self", 16)
+    assert attention.readable([places, *words], latent) == expected
     with pytest.raises(ValueError, match="does not attend to words"):
-        attention.readable(None, latent)
+        attention.readable([places], latent)
 
 
 def test_parts_of_a_batch_give_what_the_whole_gives(bundle: Bundle) -> None:
@@ -200,7 +200,7 @@ def test_parts_of_a_batch_give_what_the_whole_gives(bundle: Bundle) -> None:
     for cut in ([[0, 1, 2, 3]], [[0, 1], [0, 2, 3]], [[0, 1], [0, 2], [0, 3]]):
         watch = Watch(looked, reductions=(1,))
         parts = [(rows, rows_of(bundle, len(rows))) for rows in cut]
-        output = controlled(bundle.unet, parts, control, [watch])(x, moment)
+        output = controlled(bundle, parts, control, [watch])(x, moment)
         results.append((output, watch.mean()))
     plain = rows_of(bundle, 4)(x, moment)
     torch.testing.assert_close(results[0][0][:1], plain[:1], rtol=0, atol=1e-12)

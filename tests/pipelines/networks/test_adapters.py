@@ -240,10 +240,10 @@ def test_what_is_not_used_is_named_with_its_count(sentence: str, tmp_path: Path)
     model = tmp_path / "model"
     toys.tiny_pipeline(tmp_path / "words").save_pretrained(model)
     path = addons.saved(tmp_path / "style", {**pair(LAYER), **LEFT_OUT[sentence]})
-    plain = Bundle.load(model).unet.get_submodule(f"{BLOCK}.attn1.to_q").weight
+    plain = Bundle.load(model).denoiser.get_submodule(f"{BLOCK}.attn1.to_q").weight
     bundle = Bundle.load(model, loras={path: 1.0})
     assert bundle.unused == {"style": sentence}
-    changed = bundle.unet.get_submodule(f"{BLOCK}.attn1.to_q").weight
+    changed = bundle.denoiser.get_submodule(f"{BLOCK}.attn1.to_q").weight
     torch.testing.assert_close(changed, plain + 2)
 
 

@@ -21,6 +21,7 @@ from pipelines import (
     sdedit,
 )
 from pipelines.networks import compiled
+from pipelines.networks.unet import StableDiffusion
 from studio.models.loaded import warm_up
 from tests.pictures import same
 from tests.toys import EPSILON, tiny_pipeline
@@ -35,8 +36,8 @@ def plain(tmp_path: Path) -> Bundle:
 def fast(plain: Bundle, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """The same weights; making a form of the twin is quick, and it is equal to the bit."""
     monkeypatch.setattr(torch, "compile", lambda network, **_choices: network)
-    parts = plain.vae, plain.unet, plain.tokenizers, plain.text_encoders, plain.scheduler_config
-    return Bundle(*parts).compile()
+    parts = plain.vae, plain.denoiser, plain.tokenizers, plain.text_encoders, plain.scheduler_config
+    return StableDiffusion(*parts).compile()
 
 
 def asked(**choices: Any) -> SDEdit:
@@ -86,7 +87,7 @@ def test_a_model_begins_to_be_compiled_when_it_is_loaded(
     drain(sdedit(fast, asked()))
     assert len(waited(fast).ready) == 1
     fresh = Bundle.of(tiny_pipeline(tmp_path, EPSILON))
-    monkeypatch.setattr(fresh.unet, "forward", None)
+    monkeypatch.setattr(fresh.denoiser, "forward", None)
     warm_up(fresh)
 
 

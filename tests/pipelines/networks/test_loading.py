@@ -240,18 +240,18 @@ def test_loras_add_their_product_times_their_weight(tmp_path: Path) -> None:
     toys.tiny_pipeline(tmp_path / "words").save_pretrained(model)
     plain = Bundle.load(model)
     before = {
-        UNET_NAME: plain.unet.state_dict()[UNET_LAYER],
+        UNET_NAME: plain.denoiser.state_dict()[UNET_LAYER],
         TEXT_NAME: plain.text_encoders[0].state_dict()[TEXT_LAYER],
     }
     first, second = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     adds = lora(first, before), lora(second, {UNET_NAME: before[UNET_NAME]}, rank=1, alpha=3.0)
     bundle = Bundle.load(model, loras={first: 0.5, second: -2.0})
-    after = bundle.unet.state_dict()
+    after = bundle.denoiser.state_dict()
     added = 0.5 * adds[0][UNET_NAME] - 2.0 * adds[1][UNET_NAME]
     torch.testing.assert_close(after[UNET_LAYER], before[UNET_NAME] + added)
     text = bundle.text_encoders[0].state_dict()[TEXT_LAYER]
     torch.testing.assert_close(text, before[TEXT_NAME] + 0.5 * adds[0][TEXT_NAME])
-    unchanged = plain.unet.state_dict()
+    unchanged = plain.denoiser.state_dict()
     assert after.keys() == unchanged.keys()  # no layer more than before
     assert all(torch.equal(after[k], v) for k, v in unchanged.items() if k != UNET_LAYER)
 
@@ -325,7 +325,7 @@ def test_a_bundle_names_what_is_on_top(tmp_path: Path) -> None:
     model = tmp_path / "model"
     toys.tiny_pipeline(tmp_path / "words").save_pretrained(model)
     style, barn = tmp_path / "Style.safetensors", tmp_path / "a" / "barn.safetensors"
-    lora(style, {UNET_NAME: Bundle.load(model).unet.state_dict()[UNET_LAYER]})
+    lora(style, {UNET_NAME: Bundle.load(model).denoiser.state_dict()[UNET_LAYER]})
     barn.parent.mkdir()
     save_file({"emb_params": torch.zeros(1, 32)}, barn)
     bundle = Bundle.load(model, loras={style: -0.5}, embeddings=[barn])
@@ -353,7 +353,7 @@ def test_a_consistency_model_hears_its_guidance(tmp_path: Path) -> None:
     words = bundle.embed("a b", (32, 32)).rows(2)
     scale = torch.tensor([distilled.TOLD_GUIDANCE - 1])
     told = LatentConsistencyModelPipeline.get_guidance_scale_embedding(None, scale, 16)  # type: ignore[arg-type]
-    theirs = bundle.unet(x, t, words.tokens, timestep_cond=told).sample
+    theirs = bundle.denoiser(x, t, words.tokens, timestep_cond=told).sample
     torch.testing.assert_close(bundle.predict(x, t, words), theirs)
     assert bundle.defaults["scheduler"] == "lcm"
 

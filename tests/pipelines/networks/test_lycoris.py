@@ -407,13 +407,13 @@ def test_a_bundle_with_one_is_as_fast_and_comes_off(tmp_path: Path) -> None:
     for layer, kind in ((LINEAR, "LoHa"), (CONVOLUTION, "LoKr with a core")):
         held |= kohya(layer, KINDS[kind][1])
     path = addons.saved(tmp_path / "style.safetensors", held)
-    plain = Bundle.load(model).unet.state_dict()
+    plain = Bundle.load(model).denoiser.state_dict()
     changed = Bundle.load(model, loras={path: STRENGTH})
     assert changed.unused == {}
-    after = changed.unet.state_dict()
+    after = changed.denoiser.state_dict()
     assert [*after] == [*plain]
     differ = {name for name, each in plain.items() if not torch.equal(each, after[name])}
     assert differ == {f"{LINEAR}.weight", f"{CONVOLUTION}.weight"}
     for bundle in (Bundle.load(model), Bundle.load(model, loras={path: 0.0})):
-        assert all(torch.equal(each, bundle.unet.state_dict()[n]) for n, each in plain.items())
+        assert all(torch.equal(each, bundle.denoiser.state_dict()[n]) for n, each in plain.items())
     assert load_file(path).keys() == held.keys()

@@ -65,7 +65,7 @@ def test_any_box_can_be_looked_at(folder: Path, box: Any) -> None:
 def test_a_model_brings_its_ranker_when_it_is_asked_for(folder: Path) -> None:
     toys.tiny_pipeline(folder.parent / "words").save_pretrained(str(folder.parent))
     bundle = Bundle.load(folder.parent)
-    assert "ranker" not in vars(bundle)
+    assert "_ranker" not in vars(bundle)
     assert isinstance(bundle.ranker, Ranker)
     assert bundle.ranker is bundle.ranker
 

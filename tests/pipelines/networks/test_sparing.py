@@ -67,7 +67,7 @@ def counted(
 ) -> tuple[Sequence[Image.Image], list[int]]:
     """The pictures, and the rows of each call of the denoiser."""
     rows: list[int] = []
-    hook = bundle.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    hook = bundle.denoiser.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     try:
         return drain(method(bundle, request)).images, rows
     finally:

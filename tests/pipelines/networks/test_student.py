@@ -17,7 +17,7 @@ def test_it_paints_in_two_steps_with_the_models_own_words(postcard: Bundle) -> N
     student = postcard.student
     assert student is not None and student is postcard.student
     assert student.vae is postcard.vae and student.text_encoders is postcard.text_encoders
-    assert student.unet is not postcard.unet
+    assert student.denoiser is not postcard.denoiser
     assert student.defaults == {
         "scheduler": "lcm",
         "num_inference_steps": 4,
@@ -49,16 +49,18 @@ def test_a_few_step_model_goes_when_nobody_has_it(tmp_path: Path) -> None:
 
 
 def test_it_is_the_model_with_the_lora_and_leaves_the_model_alone(postcard: Bundle) -> None:
-    before = {name: each.clone() for name, each in postcard.unet.state_dict().items()}
+    before = {name: each.clone() for name, each in postcard.denoiser.state_dict().items()}
     fresh = Bundle.load(POSTCARD)
     student = fresh.student
     assert student is not None
-    assert all(map(torch.equal, fresh.unet.state_dict().values(), before.values()))
+    assert all(map(torch.equal, fresh.denoiser.state_dict().values(), before.values()))
     merged = Bundle.load(
         POSTCARD, loras={POSTCARD / "fast" / "pytorch_lora_weights.safetensors": 1}
     )
-    added = merged.unet.state_dict()
-    assert all(torch.equal(each, added[name]) for name, each in student.unet.state_dict().items())
+    added = merged.denoiser.state_dict()
+    assert all(
+        torch.equal(each, added[name]) for name, each in student.denoiser.state_dict().items()
+    )
     assert any(not torch.equal(each, before[name]) for name, each in added.items())
 
 
@@ -84,12 +86,12 @@ def test_a_published_lora_beside_any_checkpoint_is_one(
     told = {"scheduler": scheduler, "num_inference_steps": steps, "guidance_scale": 1.0}
     assert student.defaults == told
     assert student.scheduler_config["timestep_spacing"] == "trailing"
-    wanted = Bundle.load(tmp_path / "model", loras={path: 1.0}).unet.state_dict()
-    assert all(map(torch.equal, student.unet.state_dict().values(), wanted.values()))
+    wanted = Bundle.load(tmp_path / "model", loras={path: 1.0}).denoiser.state_dict()
+    assert all(map(torch.equal, student.denoiser.state_dict().values(), wanted.values()))
     styled = Bundle.load(tmp_path / "model", loras={added: 0.5}).student
     assert styled is not None  # what is added to the model is in its student too
-    both = Bundle.load(tmp_path / "model", loras={added: 0.5, path: 1.0}).unet.state_dict()
-    assert all(map(torch.equal, styled.unet.state_dict().values(), both.values()))
+    both = Bundle.load(tmp_path / "model", loras={added: 0.5, path: 1.0}).denoiser.state_dict()
+    assert all(map(torch.equal, styled.denoiser.state_dict().values(), both.values()))
 
 
 def test_what_an_edit_does_to_the_network_does_not_stay_in_it(tmp_path: Path) -> None:
@@ -98,13 +100,13 @@ def test_what_an_edit_does_to_the_network_does_not_stay_in_it(tmp_path: Path) ->
     pipe.save_pretrained(tmp_path / "model")
     addons.lora(tmp_path / "model" / "fast" / "lcm-lora.safetensors", pipe.unet)
     bundle = Bundle.load(tmp_path / "model")
-    held = [each for each in bundle.unet.modules() if hasattr(each, "processor")]
+    held = [each for each in bundle.denoiser.modules() if hasattr(each, "processor")]
     own = {type(each.processor) for each in held}
     for each in held:
         each.processor = object()
     student = bundle.student
     assert student is not None
-    theirs = [each for each in student.unet.modules() if hasattr(each, "processor")]
+    theirs = [each for each in student.denoiser.modules() if hasattr(each, "processor")]
     assert {type(each.processor) for each in theirs} == own
 
 

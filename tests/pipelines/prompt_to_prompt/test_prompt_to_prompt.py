@@ -92,7 +92,7 @@ def latents(bundle: Bundle, request: PromptToPrompt) -> list[Tensor]:
 def exact() -> Bundle:
     """The embedded model in float64, at half its size: maps of 8 × 8 and 4 × 4."""
     bundle = Bundle.load(POSTCARD, dtype=torch.float64)
-    bundle.unet.register_to_config(sample_size=16)
+    bundle.denoiser.register_to_config(sample_size=16)
     return bundle
 
 
@@ -585,7 +585,7 @@ def test_a_kept_source_is_not_decoded_again(
 def way_down(bundle: Bundle, request: PromptToPrompt, sources: Sources) -> tuple[Tensor, list[int]]:
     """The last latents, and the rows of each call of the network but those of an inversion."""
     rows: list[int] = []
-    hook = bundle.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    hook = bundle.denoiser.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     run = prompt_to_prompt(bundle, request, sources)
     try:
         for step in run:

@@ -21,8 +21,9 @@ from pipelines import (
     prompt_to_prompt,
     sdedit,
 )
-from pipelines.core import attention, noise, solvers
-from pipelines.core.attention import Control, Watch, attend, watched
+from pipelines.core import noise, solvers
+from pipelines.core.attention import Control, Watch, watched
+from pipelines.core.folded import attend
 from pipelines.core.guidance import guided
 from pipelines.core.sampling import walk
 from pipelines.words.prompt import columns
@@ -157,7 +158,7 @@ def test_the_maps_of_words_in_a_later_window(bundle: Bundle, negative: str) -> N
     moment = solvers.make("ddim", toys.EPSILON, 4).moments[0]
     predict = guided(bundle, words, without, 2.0)
     with torch.no_grad():
-        watched(bundle.unet, predict, watch)(x, moment)
+        watched(bundle, predict, watch)(x, moment)
 
     seen: list[Tensor] = []
 
@@ -167,7 +168,9 @@ def test_the_maps_of_words_in_a_later_window(bundle: Bundle, negative: str) -> N
         maps = (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1).mean(0)
         seen.append(torch.stack([maps[:, list(w.positions)].sum(-1) for w in found]))
 
-    fine = [each for each in attention.layers(bundle.unet) if each.cross and each.reduction == 1]
+    fine = [
+        each for each in bundle.attention_layers if each.kind == "cross" and each.reduction == 1
+    ]
     hooks = [each.module.register_forward_pre_hook(look, with_kwargs=True) for each in fine]
     with torch.no_grad():
         predict(x, moment)

@@ -124,7 +124,7 @@ class House:
 
     def __init__(self, tmp_path: Path, postcard: Bundle, runner: asyncio.Runner) -> None:
         folder = tmp_path / "models"
-        self.style = str(lora(folder / "style.safetensors", postcard.unet))
+        self.style = str(lora(folder / "style.safetensors", postcard.denoiser))
         self.barn = str(word(folder / "barn.safetensors", 128))
         self.other = str(lora_of_width(folder / "other.safetensors", 2048))
         self.lost = str(lora_of_width(folder / "lost.safetensors", 128))
