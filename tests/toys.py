@@ -48,6 +48,8 @@ def output_of(clean: Tensor, noise: Tensor, level: Level, prediction: Prediction
     """What a network would say whose estimates are these: the inverse of `split`."""
     if prediction == "sample":
         return clean
+    if prediction == "flow_prediction":
+        return noise - clean
     return noise if prediction == "epsilon" else level.signal * noise - level.noise * clean
 
 

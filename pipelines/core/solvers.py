@@ -1,8 +1,8 @@
 """Solvers by name: one adapter over diffusers' schedulers, and DDIM upwards.
 
 diffusers' schedulers each make their own times and keep state, and some live in x / sqrt(A)
-coordinates. Here x is always variance-preserving; the adapter converts at its border and hands the
-scheduler the network's own output, so every parametrisation is diffusers' own to the bit.
+coordinates. Here x is always signal * clean + noise * e; the adapter converts at its border and
+hands the scheduler the network's own output, so every parametrisation is diffusers' own to the bit.
 """
 
 import copy
@@ -20,6 +20,7 @@ from pipelines.core.grid import CLEAN_TIME, Grid, Start
 from pipelines.core.noise import Generators
 from pipelines.core.sampling import Moment, Predict
 from pipelines.core.schedule import CLEAN, Level, Prediction, noised, split
+from pipelines.networks.header import shown
 from pipelines.request import SCHEDULERS
 
 CLASSES = {
@@ -36,6 +37,8 @@ MULTISTEP = {"dpmpp_2m", "unipc"}  # a step remembers the steps before it
 EXPLODING = {"euler", "euler_ancestral", "heun"}  # these hold x / sqrt(A)
 DPM_ALGORITHMS = (None, "dpmsolver++", "sde-dpmsolver++")
 BY_SIGMA = EXPLODING | MULTISTEP  # their levels are in `sigmas`; the others' in `alphas_cumprod`
+
+PREDICTIONS = ("epsilon", "v_prediction", "sample")  # that these know
 
 Config = Mapping[str, Any]  # a checkpoint's scheduler_config.json
 
@@ -91,6 +94,11 @@ def make(
     zero_snr = bool(config.get("rescale_betas_zero_snr"))
     if why := _misfit(name, config):
         raise ValueError(f"{SCHEDULERS[name]} {why}; choose another scheduler.")
+    if prediction not in PREDICTIONS:
+        raise ValueError(
+            f"No scheduler here knows what this model predicts ({shown(str(prediction))}); "
+            "its config is wrong."
+        )
     if zero_snr and prediction == "epsilon":
         raise ValueError(
             "A model with zero terminal SNR cannot predict epsilon; its config is wrong."
@@ -283,9 +291,12 @@ class Ascent:
     def __call__(self, predict: Predict, x: Tensor, moment: Moment) -> tuple[Tensor, Tensor]:
         output = predict(x, moment)
         (signal, noise), (upper_signal, upper_noise) = moment.here, moment.next
-        if self.prediction == "v_prediction":  # a step down is a rotation less `across * output`
-            across = signal * upper_noise - noise * upper_signal
-            x = (x + across * output) / (signal * upper_signal + noise * upper_noise)
+        across = signal * upper_noise - noise * upper_signal
+        if self.prediction == "v_prediction":  # down, x turns by the angle less `across * output`
+            squares = upper_signal**2 + upper_noise**2
+            x = (squares * x + across * output) / (signal * upper_signal + noise * upper_noise)
+        elif self.prediction == "flow_prediction":
+            x = ((upper_signal + upper_noise) * x + across * output) / (signal + noise)
         else:
             _, estimate = split(x, output, moment.next, self.prediction)
             x = noised((x - noise * estimate) / signal, estimate, moment.next)

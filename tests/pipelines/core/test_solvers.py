@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from pipelines.core import noise, solvers
 from pipelines.core.inversion import invert
 from pipelines.core.sampling import Moment, Step, walk
-from pipelines.core.schedule import CLEAN, Level, noised, split
+from pipelines.core.schedule import CLEAN, Level, Prediction, noised, split
 from tests import toys
 from tests.pairs import pairwise
 
@@ -161,23 +162,76 @@ def test_unipcs_corrector_forgets_a_soft_revise() -> None:
     assert (run(corrector=True) - run(corrector=False)).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
-def test_split_undoes_the_parametrisation(prediction: str) -> None:
-    level = Level.of_alpha(0.3)
-    clean, e = torch.randn(2, 3), torch.randn(2, 3)
+PAIRS = [Level.of_alpha(0.3), Level.of_flow(0.7), Level(0.8, 2.0)]  # the last is of neither kind
+
+
+@pytest.mark.parametrize("level", PAIRS, ids=["preserving", "flow", "any"])
+@pytest.mark.parametrize("prediction", get_args(Prediction))
+def test_split_undoes_the_parametrisation(prediction: Prediction, level: Level) -> None:
+    clean, e = torch.randn(2, 2, 3, dtype=torch.float64)
     x = noised(clean, e, level)
-    output = toys.output_of(clean, e, level, prediction)  # type: ignore[arg-type]
-    found = split(x, output, level, prediction)  # type: ignore[arg-type]
-    torch.testing.assert_close(found[0], clean, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(found[1], e, atol=1e-5, rtol=1e-5)
+    found = split(x, toys.output_of(clean, e, level, prediction), level, prediction)
+    torch.testing.assert_close(found[0], clean, atol=1e-12, rtol=0)
+    torch.testing.assert_close(found[1], e, atol=1e-12, rtol=0)
+    torch.testing.assert_close(noised(*found, level), x, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("prediction", ["v_prediction", "sample"])
-def test_split_is_defined_where_the_signal_is_zero(prediction: str) -> None:
-    x, output = torch.randn(3), torch.randn(3)
-    clean, e = split(x, output, Level(0.0, 1.0), prediction)  # type: ignore[arg-type]
-    torch.testing.assert_close(clean, -output if prediction == "v_prediction" else output)
+@pytest.mark.parametrize("prediction", ["v_prediction", "sample", "flow_prediction"])
+def test_split_is_defined_where_the_signal_is_zero(prediction: Prediction) -> None:
+    x, output = torch.randn(2, 3)
+    clean, e = split(x, output, Level(0.0, 1.0), prediction)
+    expected = {"v_prediction": -output, "sample": output, "flow_prediction": x - output}
+    torch.testing.assert_close(clean, expected[prediction])
     torch.testing.assert_close(e, x)
+
+
+def test_a_ddim_step_between_levels_of_flow_is_eulers() -> None:
+    """Against diffusers' own scheduler, along all of a run."""
+    scheduler: Any = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    scheduler.set_timesteps(10)
+    generator = torch.Generator().manual_seed(5)
+    ours = theirs = torch.randn(1, 4, 3, 3, generator=generator)
+    levels = [Level.of_flow(each) for each in scheduler.sigmas.tolist()]
+    for t, here, after in zip(scheduler.timesteps, levels[:-1], levels[1:], strict=True):
+        output = torch.randn(1, 4, 3, 3, generator=generator)
+        theirs = scheduler.step(output, t, theirs, return_dict=False)[0]
+        ours = noised(*split(ours.double(), output, here, "flow_prediction"), after)
+        assert (ours - theirs).abs().max() <= 1e-6
+    assert levels[0] == (0.0, 1.0) and levels[-1] == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"),
+    [
+        (Level.of_alpha(0.9), Level.of_alpha(0.3)),
+        (Level.of_flow(0.2), Level.of_flow(0.7)),
+        (Level(0.8, 0.3), Level(0.7, 2.0)),
+    ],
+)
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "flow_prediction"])
+def test_a_step_up_is_a_step_down_turned_round(
+    prediction: Prediction, lower: Level, upper: Level
+) -> None:
+    x, output = torch.randn(2, 1, 4, 3, 3, dtype=torch.float64)
+    moment = Moment(1, 1, torch.tensor(0), lower, upper)
+    up, clean = solvers.Ascent(prediction, [moment])(lambda _x, _moment: output, x, moment)
+    estimates = split(up, output, upper, prediction)
+    torch.testing.assert_close(noised(*estimates, lower), x, atol=1e-12, rtol=0)
+    torch.testing.assert_close(clean, estimates[0], atol=1e-12, rtol=0)
+
+
+def test_a_step_up_the_flow_is_eulers() -> None:
+    x, output = torch.randn(2, 1, 4, 3, 3, dtype=torch.float64)
+    for lower, upper in ((0.2, 0.7), (0.0, 1.0)):
+        moment = Moment(1, 1, torch.tensor(0), Level.of_flow(lower), Level.of_flow(upper))
+        up, _ = solvers.Ascent("flow_prediction", [moment])(lambda _x, _moment: output, x, moment)
+        torch.testing.assert_close(up, x + (upper - lower) * output, atol=1e-12, rtol=0)
+
+
+def test_what_no_scheduler_knows_to_predict_is_one_sentence() -> None:
+    for unknown in ("flow_prediction", "velocity"):
+        with pytest.raises(ValueError, match=rf"^No scheduler here .*\({unknown}\).*\.$"):
+            solvers.make("ddim", {**toys.EPSILON, "prediction_type": unknown}, 4)
 
 
 def test_inversion_round_trip_improves_with_the_steps() -> None:
