@@ -28,6 +28,7 @@ from benchmarks.quality import (
     replacement,
     sheet,
     velocity,
+    wording,
 )
 from benchmarks.quality.job import Job, run
 from benchmarks.quality.lab import Lab
@@ -39,6 +40,7 @@ from training.critic import Critic
 
 JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "drawing": drawing.job,
+    "wording": wording.job,
     "painting": painting.job,
     "replacement": replacement.job,
     "stroked": replacement.stroked_job,
@@ -49,6 +51,7 @@ CANDIDATES = Range(1, 8, 1, "The number of candidates")
 VELOCITIES = 0.6  # postcards for the velocity loss, of the number of drawings: 96 of 160
 LONG = {
     "drawing": 160,
+    "wording": 200,
     "painting": 32,
     "replacement": 9,
     "stroked": 6,
@@ -57,6 +60,7 @@ LONG = {
 }
 FULL = {
     "drawing": 160,
+    "wording": 200,
     "painting": 20,
     "replacement": 6,
     "stroked": 3,
@@ -65,6 +69,7 @@ FULL = {
 }
 QUICK = {
     "drawing": 6,
+    "wording": 4,
     "painting": 2,
     "replacement": 3,
     "stroked": 1,

@@ -11,9 +11,6 @@ from benchmarks.quality.cases import Exhibits
 from benchmarks.quality.job import Figures, Job, Pictures
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.telling import told_apart
-from pipelines.core import noise, solvers
-from pipelines.core.guidance import guided
-from pipelines.core.sampling import drain, walk
 from training import album
 from training.autoencoder import reconstruct
 from training.captions import caption
@@ -50,15 +47,7 @@ def drawings(number: int) -> list[Drawing]:
 
 
 def ours(lab: Lab, case: Drawing) -> Pictures:
-    """By DDIM. What was drawn before is read from the lab's folder of pictures."""
-    kept = lab.kept / f"{case.seed:03d}.png"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        aside = kept.with_suffix(".part")
-        _drawn(lab, case).save(aside, "PNG")
-        aside.rename(kept)
-    with Image.open(kept) as picture:
-        return [picture.convert("RGB")]
+    return [lab.drawn(case.prompt, case.seed)]
 
 
 def autoencoder(lab: Lab, case: Drawing) -> Pictures:
@@ -118,13 +107,3 @@ def job(number: int) -> Job[Drawing]:
         "silhouette",
         over_all,
     )
-
-
-def _drawn(lab: Lab, case: Drawing) -> Image.Image:
-    bundle, size = lab.bundle, case.truth.size
-    solver = solvers.make("ddim", bundle.scheduler_config, lab.steps, 1.0, device=bundle.device)
-    cells = (size[1] // bundle.cell, size[0] // bundle.cell)
-    x = noise.draw(lab.generators(case.seed), (bundle.channels, *cells), bundle.device)
-    words, without = bundle.embed(case.prompt, size), bundle.embed("", size, negative=True)
-    predict = guided(bundle, words, without, lab.guidance)
-    return bundle.decode(drain(walk(x, predict, solver)))[0]

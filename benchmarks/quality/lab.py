@@ -13,7 +13,9 @@ from PIL import Image
 
 from benchmarks import networks
 from pipelines import Bundle
-from pipelines.core import noise
+from pipelines.core import noise, solvers
+from pipelines.core.guidance import guided
+from pipelines.core.sampling import drain, walk
 from training import album
 from training.critic import Critic
 from training.world import render
@@ -48,6 +50,28 @@ class Lab:
         for weight in (each for part in parts for each in part.state_dict().values()):
             told += crc32(weight.cpu().contiguous().float().numpy().tobytes()).to_bytes(4, "big")
         return self.pictures / f"{crc32(told):08x}"
+
+    def drawn(self, prompt: str, seed: int) -> Image.Image:
+        """By DDIM, from words alone. What was drawn before is read from `kept`."""
+        path = self.kept / f"{seed:03d}-{crc32(prompt.encode()):08x}.png"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_suffix(".part")
+            self._draw(prompt, seed).save(aside, "PNG")
+            aside.rename(path)
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+
+    def _draw(self, prompt: str, seed: int) -> Image.Image:
+        bundle = self.bundle
+        size, cells = (bundle.size, bundle.size), bundle.size // bundle.cell
+        solver = solvers.make(
+            "ddim", bundle.scheduler_config, self.steps, 1.0, device=bundle.device
+        )
+        x = noise.draw(self.generators(seed), (bundle.channels, cells, cells), bundle.device)
+        words, without = bundle.embed(prompt, size), bundle.embed("", size, negative=True)
+        predict = guided(bundle, words, without, self.guidance)
+        return bundle.decode(drain(walk(x, predict, solver)))[0]
 
     def asked(self) -> dict[str, Any]:
         """The settings that every pipeline and request takes by the same names."""

@@ -48,7 +48,8 @@ NOTES = """\
   answers of a small network on 64-pixel patches of pictures unseen in its training, 50 % at best
   (Lopez-Paz and Oquab, 2017). velocity loss: mean squared error of v, unweighted, by timestep.
 - attributes, precision, swap, kept: read by the critic (`training/critic.py`). attributes: the
-  share of what the caption names. precision: kind and colour both right, over all candidates;
+  share of what the caption names; of two things whose order a sentence leaves open, in the order in
+  which more is right. precision: kind and colour both right, over all candidates;
   exact, loose, thin: by mask; any: at least one candidate right; ranked first: the one that the
   model's own CLIP puts first. kept: named attributes that read as in the source.
 - L2: to the strokes, pixels in [0, 1], summed (SDEdit). KID: ×1000, unbiased, cubic kernel, in the
