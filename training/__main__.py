@@ -25,7 +25,9 @@ from training import (
     album,
     autoencoder,
     critic,
+    decoder,
     denoiser,
+    estimates,
     export,
     latents,
     lessons,
@@ -35,11 +37,12 @@ from training import (
     sheets,
     start,
     student,
+    texts,
 )
 from training.presets import PRESETS, Preset
 from training.progress import open_log, say
 
-STAGES = ("album", "autoencoder", "decoder", "denoiser", "critic", "ranker", "student")
+STAGES = ("album", "autoencoder", "denoiser", "decoder", "critic", "ranker", "student")
 
 
 def main() -> None:
@@ -62,6 +65,11 @@ def main() -> None:
         export.write(vae, _denoiser(preset, options, vae), options.out)
         say(f"export: final, {options.out}")
     device = torch.device(preset.device)
+    if "decoder" in options.stages:
+        networks = export.read(options.out, device)[1]
+        vae = _decoder(preset, options, vae, networks)
+        export.write(vae, networks, options.out)
+        say(f"export: decoder, {options.out}")
     if "critic" in options.stages:
         lessons = critic.Lessons(_shelf(options) / "postcard", options.state, preset.critic.masked)
         work = lessons, _networks(options), preset.critic_minutes, preset.critic
@@ -141,13 +149,30 @@ def _autoencoder(preset: Preset, options: argparse.Namespace) -> autoencoder.Aut
             begun = autoencoder.build()
     work = _shelf(options), state
     minutes = preset.autoencoder_minutes if "autoencoder" in options.stages else 0
-    late = preset.decoder_minutes if "decoder" in options.stages else 0
     vae = begun.eval()
     if minutes or not fresh:
         vae = autoencoder.train(*work, minutes, preset.autoencoder, begun)
-    vae = autoencoder.refine(*work, late, preset.autoencoder, vae)
+    vae = decoder.resumed(state, vae)
     sheets.reconstructions(vae, state / "sheets" / "autoencoder.jpg")
     say(f"autoencoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
+    return vae
+
+
+def _decoder(
+    preset: Preset,
+    options: argparse.Namespace,
+    vae: autoencoder.AutoencoderTiny,
+    networks: denoiser.Denoiser,
+) -> autoencoder.AutoencoderTiny:
+    folder, state, workers = _shelf(options), _networks(options), preset.autoencoder.workers
+    count = preset.estimated
+    encoded = latents.cached(vae, folder, denoiser.WHOLE, count, workers)
+    captions = texts.cached(folder, count)[:, 0]
+    left = estimates.cached(networks, encoded, captions, state / estimates.FILE, workers)
+    work = folder, state, preset.decoder_minutes, preset.autoencoder
+    vae = decoder.train(*work, vae, decoder.Estimates(left))
+    sheets.reconstructions(vae, state / "sheets" / "decoder.jpg")
+    say(f"decoder: held-out PSNR {autoencoder.psnr(vae, album.held_out(32)):.2f}")
     return vae
 
 

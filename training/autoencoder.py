@@ -4,13 +4,12 @@ Losses: L1 of pixels; L1 of image gradients at three scales (edges); L1 of poole
 most of all over the 8x8 pixels of one latent. A linear map from each latent to that mean colour is
 learnt beside: without it, edges win, and a hue as rare as purple is lost. The latent is pulled
 weakly to mean 0 and variance 1 per channel, so the scaling factor stays 1, and carries noise while
-training, so that what a denoiser leaves behind still decodes. At the end the decoder learns on by
-itself, with less noise and for squared error too: cached latents stay good.
+training, so that what a denoiser leaves behind still decodes. Later the decoder learns on by itself
+(`training.decoder`): cached latents stay good.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,9 +29,8 @@ from training.progress import say
 from training.run import Run
 
 WIDTH = 32
+DECODER_BLOCKS = (3, 4, 4, 0)  # at 32, 64, 128 and 256 pixels
 LATENT_NOISE = 0.06
-LATE_NOISE = 0.03  # once only the decoder learns
-SQUARED = 10.0  # how much the squared error counts then
 POSTCARDS, HALVED, GENERIC = 0.62, 0.18, 0.20  # the shares of a batch
 RECOLOURED = 0.35  # the share of crops whose channels are exchanged, so that every hue is seen
 
@@ -54,7 +52,7 @@ def build() -> AutoencoderTiny:
         encoder_block_out_channels=(WIDTH,) * 4,
         decoder_block_out_channels=(WIDTH,) * 4,
         num_encoder_blocks=(0, 1, 2, 2),
-        num_decoder_blocks=(3, 3, 2, 0),
+        num_decoder_blocks=DECODER_BLOCKS,
         latent_channels=4,
         scaling_factor=1.0,
     )
@@ -95,34 +93,6 @@ def train(
         if step % 500 == 499:
             say(f"autoencoder: held-out PSNR {psnr(_averaged(run, device), truth):.2f}")
     return _averaged(run, device)
-
-
-def refine(
-    folder: Path, state: Path, minutes: float, plan: Plan, settled: AutoencoderTiny
-) -> AutoencoderTiny:
-    """Train the decoder on, for squared error as well; the latents stay what they are."""
-    path = state / f"decoder-{checksum(settled):08x}.pt"  # another encoder, another file
-    decoder = settled.decoder
-    run = Run(decoder, path, minutes, _late_rate, plan.workers)
-    rng = np.random.default_rng(run.step)
-    shelves = Shelves(folder)
-    truth = album.held_out(16)
-
-    def lesson(picture: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            latent = settled.encoder(picture.contiguous(memory_format=torch.channels_last))
-        drawn = decoder(latent + LATE_NOISE * torch.randn_like(latent))
-        return _loss(drawn, picture) + SQUARED * F.mse_loss(drawn, picture)
-
-    for step in run.steps():
-        crops = to_tensor(shelves.crops(rng, plan.batch, plan.crop)).to(settled.device)
-        run.descend([partial(lesson, piece) for piece in crops.chunk(plan.pieces)])
-        if step % 500 == 499:
-            aside = copy.deepcopy(settled)
-            run.averaged(aside.decoder)
-            say(f"decoder: held-out PSNR {psnr(aside, truth):.2f}")
-    run.averaged(decoder)
-    return settled.eval()
 
 
 def checksum(model: AutoencoderTiny) -> int:
@@ -189,11 +159,6 @@ def psnr(model: AutoencoderTiny, pictures: np.ndarray) -> float:
 def _rate(fraction: float) -> float:
     """2e-3 after a short warm-up, to zero by cosine."""
     return 2e-3 * min(1.0, 0.05 + fraction / 0.02) * (0.5 + 0.5 * cos(pi * fraction))
-
-
-def _late_rate(fraction: float) -> float:
-    """5e-4 after a short warm-up, to zero by cosine."""
-    return 5e-4 * min(1.0, 0.05 + fraction / 0.05) * (0.5 + 0.5 * cos(pi * fraction))
 
 
 def _loss(drawn: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

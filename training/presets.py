@@ -20,7 +20,8 @@ class Preset:
     encoded: tuple[int, int]  # postcards the denoiser learns from, small ones and whole ones
     autoencoder: autoencoder.Plan
     autoencoder_minutes: float
-    decoder_minutes: float  # the decoder alone, once the latents are settled
+    estimated: int  # postcards whose latents the denoiser leaves for the decoder
+    decoder_minutes: float  # the decoder alone, once latents and denoiser are settled
     denoiser: denoiser.Plan
     denoiser_minutes: float
     critic: critic.Plan
@@ -51,6 +52,7 @@ CPU = Preset(
     encoded=(15_000, 30_000),
     autoencoder=autoencoder.Plan(crop=64, batch=8, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=30,
+    estimated=200,
     decoder_minutes=60,
     denoiser=denoiser.Plan(
         widths=denoiser.WIDTHS, batches=(96, 64), pieces=2, workers=2, autocast=on_cpu
@@ -71,6 +73,7 @@ GPU = Preset(
     encoded=(60_000, 60_000),
     autoencoder=autoencoder.Plan(crop=96, batch=96, whole_batch=48, pieces=1, workers=1),
     autoencoder_minutes=8,
+    estimated=4_000,
     decoder_minutes=3,
     denoiser=denoiser.Plan(
         widths=denoiser.WIDTHS, batches=(512, 256), pieces=1, workers=1, autocast=on_gpu

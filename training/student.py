@@ -59,13 +59,22 @@ class Teacher:
     signal: torch.Tensor  # squared signal level at each of the 1000 times
     empty: torch.Tensor  # [1, 32], the tokens of no words
 
+    @classmethod
+    def of(cls, taught: Denoiser) -> Teacher:
+        """The trained networks, which from here on learn no more."""
+        taught = taught.eval().requires_grad_(False)
+        cast("Any", taught.unet).to(memory_format=torch.channels_last)  # fast for convolutions
+        device = next(taught.parameters()).device
+        empty = torch.from_numpy(texts.empty()).long()[None].to(device)
+        return cls(taught, schedule().alphas_cumprod.to(device), empty)
+
     @torch.no_grad()
     def words(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.networks.text_encoder(tokens).last_hidden_state
 
     @torch.no_grad()
     def step(
-        self, x: torch.Tensor, t: torch.Tensor, hidden: torch.Tensor, stride: int
+        self, x: torch.Tensor, t: torch.Tensor, hidden: torch.Tensor, stride: int | torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Latents [n, 4, h, w] at times t [n], one stride down the guided path: (x, times).
 
@@ -136,11 +145,8 @@ def train(
 
     They begin as those of the file `start`, where there is one that fits, else at none.
     """
-    device = next(taught.parameters()).device
-    taught = taught.eval().requires_grad_(False)
-    cast("Any", taught.unet).to(memory_format=torch.channels_last)  # a fast order for convolutions
-    empty = torch.from_numpy(texts.empty()).long()[None].to(device)
-    teacher = Teacher(taught, schedule().alphas_cumprod.to(device), empty)
+    teacher = Teacher.of(taught)
+    device = teacher.signal.device
     student, slow = deepcopy(taught.unet), deepcopy(taught.unet)
     changes, averages = lora.add(student), lora.add(slow).requires_grad_(False)
     if start.exists():

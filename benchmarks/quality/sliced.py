@@ -19,7 +19,7 @@ DIRECTIONS = 256
 
 def distances(pictures: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> dict[int, float]:
     """1000 times the distance at each of SIDES, of pictures [256, 256, 3] uint8."""
-    sets = [[_pyramid(picture) for picture in each] for each in (pictures, reference)]
+    sets = [[pyramid(picture) for picture in each] for each in (pictures, reference)]
     rng = np.random.default_rng(0)
     found: dict[int, float] = {}
     for level, side in enumerate(SIDES):
@@ -33,7 +33,7 @@ def distances(pictures: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -
     return found
 
 
-def _pyramid(picture: np.ndarray) -> list[np.ndarray]:
+def pyramid(picture: np.ndarray) -> list[np.ndarray]:
     """What each level adds to the next, and the last level itself; float32."""
     here = picture.astype(np.float32) / 255
     found: list[np.ndarray] = []

@@ -27,6 +27,7 @@ TINY = Preset(
     encoded=(4, 4),
     autoencoder=autoencoder.Plan(crop=32, batch=4, whole_batch=2, pieces=2, workers=2),
     autoencoder_minutes=1,  # three steps: each look at the clock is twenty seconds on
+    estimated=4,
     decoder_minutes=0.5,
     denoiser=NETWORKS,
     denoiser_minutes=1,
