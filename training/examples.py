@@ -65,6 +65,7 @@ class Sketch:
     colour: str
     at: tuple[int, int]  # the foot of the thing
     light: tuple[int, int] | None = None
+    sweep: bool = False  # whether to begin with several strengths at once
 
 
 SKETCHES = (
@@ -112,6 +113,12 @@ SKETCHES = (
         "Mirror lake",
         "a yellow balloon above a lake near snowy mountains by day",
         0.6, 1, "day", "lake", "snowy mountains", "balloon", "yellow", (110, 130),
+    ),
+    Sketch(
+        "From strokes to a picture",
+        "a white lighthouse on a lake near green hills with the sun at sunset",
+        0.6, 3, "sunset", "lake", "green hills", "lighthouse", "white", (96, 206), (190, 66),
+        sweep=True,
     ),
 )  # fmt: skip
 
@@ -222,12 +229,15 @@ class Example:
     seed: int
     guidance_scale: float = 3.0
     num_inference_steps: int = 20
+    sweep: bool = False  # several strengths at once, from the strokes to realistic
 
 
 def example_of(sketch: Sketch) -> Example:
     """The entry of one sketch."""
     image = f"{sketch.name.lower().replace(' ', '-')}.png"
-    return Example(sketch.name, image, sketch.prompt, sketch.strength, sketch.seed)
+    return Example(
+        sketch.name, image, sketch.prompt, sketch.strength, sketch.seed, sweep=sketch.sweep
+    )
 
 
 def write(out: Path) -> list[Example]:

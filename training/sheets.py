@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ from training import album
 from training.autoencoder import reconstruct
 from training.captions import caption
 from training.examples import SKETCHES, Example, example_of, paint
+
+STRENGTHS = (0.4, 0.6, 0.75)  # of the strokes' sheet, from the strokes to the words
 
 
 def tile(pictures: np.ndarray, across: int, gap: int = 4) -> Image.Image:
@@ -71,14 +74,17 @@ def draw(
 
 
 def strokes(pipeline: StableDiffusionPipeline, path: Path) -> None:
-    """The strokes of the examples above what the stock image-to-image pipeline makes of them."""
-    painted = np.stack([paint(sketch) for sketch in SKETCHES])
-    drawn = [
-        refine(pipeline, picture, example_of(sketch))
+    """The strokes of the examples above what the stock image-to-image pipeline makes of them.
+
+    One row for each of STRENGTHS.
+    """
+    painted = [paint(sketch) for sketch in SKETCHES]
+    rows = [
+        refine(pipeline, picture, replace(example_of(sketch), strength=strength))
+        for strength in STRENGTHS
         for picture, sketch in zip(painted, SKETCHES, strict=True)
     ]
-    half = album.reduce(np.concatenate([painted, np.stack(drawn)]), 144)
-    save(tile(half, len(painted)), path)
+    save(tile(album.reduce(np.stack([*painted, *rows]), 144), len(painted)), path)
 
 
 def refine(pipeline: StableDiffusionPipeline, picture: np.ndarray, example: Example) -> np.ndarray:
