@@ -1,6 +1,7 @@
 """How good edits are, judged against the truth: the postcards' world is drawn by us.
 
-    python -m benchmarks.quality [--quick | --long] [--only painting …] [--out build/quality]
+    python -m benchmarks.quality [--quick | --long] [--only painting …] [--rows pipelines …]
+                                 [--out build/quality]
 
 Cases come from held-out specifications; every row works with the same networks, steps, guidance and
 seeds. Writes a table (quality.md), all figures (quality.json), a sheet of the best and the worst
@@ -12,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ JOBS: dict[str, Callable[[int], Job[Any]]] = {
     "wording": wording.job,
     "painting": painting.job,
     "replacement": replacement.job,
+    "thin": replacement.thin_job,
     "stroked": replacement.stroked_job,
     "comparison": comparison.job,
     "reconstruction": reconstruction.job,
@@ -53,39 +56,45 @@ LONG = {
     "drawing": 160,
     "wording": 200,
     "painting": 32,
-    "replacement": 9,
+    "replacement": 48,
+    "thin": 24,
     "stroked": 6,
-    "comparison": 24,
+    "comparison": 48,
     "reconstruction": 4,
 }
 FULL = {
     "drawing": 160,
     "wording": 200,
     "painting": 20,
-    "replacement": 6,
+    "replacement": 48,
+    "thin": 24,
     "stroked": 3,
-    "comparison": 12,
+    "comparison": 48,
     "reconstruction": 1,
 }
 QUICK = {
     "drawing": 6,
     "wording": 4,
     "painting": 2,
-    "replacement": 3,
+    "replacement": 2,
+    "thin": 1,
     "stroked": 1,
     "comparison": 2,
     "reconstruction": 1,
 }
 
 
-def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
-    """Run the jobs named in `counts`, each on so many cases."""
+def measure(lab: Lab, counts: dict[str, int], dtype: str, rows: Sequence[str] = ("",)) -> Report:
+    """Run the jobs named in `counts`, each on so many cases, in the rows that `rows` are part of.
+
+    What is measured beside the rows is left out where not all of them are wanted.
+    """
     begun = time.monotonic()
-    results = [run(JOBS[name](number), lab) for name, number in counts.items()]
+    results = [run(chosen(JOBS[name](number), rows), lab) for name, number in counts.items()]
     errors, sweep = {}, {}
-    if "drawing" in counts:
+    if "drawing" in counts and "" in rows:
         errors = velocity.losses(lab, round(VELOCITIES * counts["drawing"]))
-    if "painting" in counts:
+    if "painting" in counts and "" in rows:
         sweep = painting.sweep(lab, painting.paintings(counts["painting"])[::2])
     return Report(
         machine=machine(lab.bundle),
@@ -101,6 +110,16 @@ def measure(lab: Lab, counts: dict[str, int], dtype: str) -> Report:
         sweep=sweep,
         velocity=errors,
     )
+
+
+def chosen(job: Job[Any], rows: Sequence[str]) -> Job[Any]:
+    """The job with those rows whose names hold one of `rows`; ValueError where none does."""
+    kept = {name: row for name, row in job.rows.items() if any(part in name for part in rows)}
+    if not kept:
+        raise ValueError(
+            f"No row of the job {job.name} is called so; it has {', '.join(job.rows)}."
+        )
+    return replace(job, rows=kept)
 
 
 def write(report: Report, folder: Path) -> None:
@@ -124,6 +143,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     count.add_argument("--quick", action="store_true", help="a few cases of each: does it run?")
     count.add_argument("--long", action="store_true", help="more of each, for a table to keep")
     parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="[all jobs]")
+    parser.add_argument(
+        "--rows", nargs="+", default=[""], help="words in the names of the rows to run [all rows]"
+    )
     parser.add_argument(
         "--steps", type=limits["num_inference_steps"], default=20, help="num_inference_steps [20]"
     )
@@ -153,7 +175,10 @@ def main(arguments: Sequence[str]) -> None:
     )
     every = QUICK if given.quick else LONG if given.long else FULL
     counts = {name: every[name] for name in given.only}
-    report = measure(lab, counts, str(dtype).removeprefix("torch."))
+    try:
+        report = measure(lab, counts, str(dtype).removeprefix("torch."), given.rows)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     write(report, given.out)
     print(markdown(report))
     print(f"Figures and sheets lie in {given.out}.")

@@ -15,10 +15,11 @@ from training.captions import caption, named
 from training.scene import FLYING, Scene, attributes, variants
 from training.world import render
 
-SHAPES = ("exact", "loose", "thin")  # of a mask
+SHAPES = ("exact", "loose")  # of a mask
 COMPARED = ("colour", "kind", "time", "ground", "mountains", "weather")
 ROOM = 12  # pixels that a loose mask is wider on each side
-THIN = 14  # pixels across a thin mask
+THIN = 20  # pixels across a thin mask, two and a half latent cells
+SLENDER = ("lighthouse", "tower")  # things that a thin mask shows well enough to be known
 
 Exhibits = dict[str, Image.Image]  # what is shown of a case beside the results
 
@@ -31,6 +32,7 @@ class Painting:
     scene: Scene
     truth: Image.Image
     strokes: Image.Image  # by the paper's simulator
+    things: np.ndarray  # [256, 256] bool: where things stand
 
     @property
     def prompt(self) -> str:
@@ -47,20 +49,25 @@ class Painting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replacement:
-    """A picture, the mask of its thing, and words for another thing in its place."""
+    """A picture, a mask, and words for a thing that comes there."""
 
     seed: int
     source: Scene
     target: Scene
     image: Image.Image
     truth: Image.Image  # the target, drawn by the renderer
-    shape: str  # one of SHAPES
+    shape: str  # one of SHAPES, or "thin"
     mask: np.ndarray  # [256, 256] bool
     background: np.ndarray  # [256, 256] bool: neither thing nor trace, before and after
 
     @property
     def prompt(self) -> str:
         return caption(self.target)
+
+    @property
+    def under_mask(self) -> Image.Image:
+        """The truth under the mask: the most that an edit can reach."""
+        return Image.composite(self.truth, self.image, self.mask_image)
 
     @property
     def mask_image(self) -> Image.Image:
@@ -135,8 +142,9 @@ def wanted(scene: Scene) -> dict[str, str]:
 def paintings(number: int) -> list[Painting]:
     found: list[Painting] = []
     for seed, scene in islice(_scenes(), number):
-        truth = Image.fromarray(render(scene).image)
-        found.append(Painting(seed, scene, truth, strokes(truth)))
+        drawn = render(scene)
+        truth = Image.fromarray(drawn.image)
+        found.append(Painting(seed, scene, truth, strokes(truth), drawn.masks["object"]))
     return found
 
 
@@ -149,7 +157,22 @@ def replacements(number: int, shapes: tuple[str, ...] = SHAPES) -> list[Replacem
         targets = _other_things(scene, "kind" if seed % 2 else "colour")
         if targets:
             target = targets[seed % len(targets)]
-            found.append(_replacement(seed, scene, target, shapes[len(found) % len(shapes)]))
+            shape = shapes[len(found) % len(shapes)]
+            mask = _shaped(render(scene).masks["object"], shape)
+            found.append(_replacement(seed, scene, target, shape, mask))
+    return found
+
+
+def insertions(number: int) -> list[Replacement]:
+    """Slender things that come to empty ground, in a thin mask about the middle of each."""
+    found: list[Replacement] = []
+    for seed, scene in _scenes():
+        if len(found) == number:
+            break
+        empty = variants(scene).get("thing", [])
+        if scene.thing and scene.thing.kind in SLENDER and scene.other is None and empty:
+            mask = _strip(render(scene).masks["object"])
+            found.append(_replacement(seed, empty[0], scene, "thin", mask))
     return found
 
 
@@ -193,7 +216,9 @@ def _one(source: Scene, target: Scene) -> bool:
     return len(changed) == 1 and changed[0] in named(target)
 
 
-def _replacement(seed: int, source: Scene, target: Scene, shape: str) -> Replacement:
+def _replacement(
+    seed: int, source: Scene, target: Scene, shape: str, mask: np.ndarray
+) -> Replacement:
     before, after = render(source), render(target)
     touched = [each.masks[part] for each in (before, after) for part in ("object", "trace")]
     return Replacement(
@@ -203,7 +228,7 @@ def _replacement(seed: int, source: Scene, target: Scene, shape: str) -> Replace
         image=Image.fromarray(before.image),
         truth=Image.fromarray(after.image),
         shape=shape,
-        mask=_shaped(before.masks["object"], shape),
+        mask=mask,
         background=~np.logical_or.reduce(touched),
     )
 
@@ -211,9 +236,12 @@ def _replacement(seed: int, source: Scene, target: Scene, shape: str) -> Replace
 def _shaped(thing: np.ndarray, shape: str) -> np.ndarray:
     if shape == "exact":
         return thing
-    if shape == "loose":
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ROOM + 1, 2 * ROOM + 1))
-        return cv2.dilate(thing.astype(np.uint8), kernel) > 0
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ROOM + 1, 2 * ROOM + 1))
+    return cv2.dilate(thing.astype(np.uint8), kernel) > 0
+
+
+def _strip(thing: np.ndarray) -> np.ndarray:
+    """As high as the thing, and THIN pixels wide about its middle."""
     rows, columns = np.nonzero(thing)
     middle = round(float(columns.mean()))
     mask = np.zeros_like(thing)

@@ -47,7 +47,13 @@ def drawings(number: int) -> list[Drawing]:
 
 
 def ours(lab: Lab, case: Drawing) -> Pictures:
-    return [lab.drawn(case.prompt, case.seed)]
+    return [lab.drawer.drawn(case.prompt, case.seed)]
+
+
+def student(lab: Lab, case: Drawing) -> Pictures:
+    if lab.student is None:
+        raise ValueError(f"{lab.bundle.name} has no student; choose the other rows with --rows.")
+    return [lab.student.drawn(case.prompt, case.seed)]
 
 
 def autoencoder(lab: Lab, case: Drawing) -> Pictures:
@@ -64,6 +70,7 @@ def truth(_lab: Lab, case: Drawing) -> Pictures:
 
 ROWS = {
     "the model, from words": ours,
+    "its student, 4 steps": student,
     "the autoencoder alone": autoencoder,
     "other renders": others,
     "the renders themselves": truth,

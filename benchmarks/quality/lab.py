@@ -5,22 +5,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import torch
 from PIL import Image
 
 from benchmarks import networks
+from benchmarks.quality.drawer import Drawer
 from pipelines import Bundle
-from pipelines.core import noise, solvers
-from pipelines.core.guidance import guided
-from pipelines.core.sampling import drain, walk
+from pipelines.core import noise
 from training import album
 from training.critic import Critic
 from training.world import render
 
 REALS = 100_000  # where the held-out pictures begin that KID compares with; no case reaches it
+STUDENT_STEPS = 4
 
 
 @dataclass
@@ -43,35 +42,15 @@ class Lab:
         return self._pipes[name]
 
     @cached_property
-    def kept(self) -> Path:
-        """The folder of what these networks drew with these settings."""
-        parts = (self.bundle.denoiser, self.bundle.vae, *self.bundle.text_encoders)
-        told = f"{self.steps} {self.guidance} {self.bundle.dtype}".encode()
-        for weight in (each for part in parts for each in part.state_dict().values()):
-            told += crc32(weight.cpu().contiguous().float().numpy().tobytes()).to_bytes(4, "big")
-        return self.pictures / f"{crc32(told):08x}"
+    def drawer(self) -> Drawer:
+        """Who draws from words with the lab's own settings."""
+        return Drawer(self.bundle, "ddim", self.steps, self.guidance, self.pictures)
 
-    def drawn(self, prompt: str, seed: int) -> Image.Image:
-        """By DDIM, from words alone. What was drawn before is read from `kept`."""
-        path = self.kept / f"{seed:03d}-{crc32(prompt.encode()):08x}.png"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(".part")
-            self._draw(prompt, seed).save(aside, "PNG")
-            aside.rename(path)
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-
-    def _draw(self, prompt: str, seed: int) -> Image.Image:
-        bundle = self.bundle
-        size, cells = (bundle.size, bundle.size), bundle.size // bundle.cell
-        solver = solvers.make(
-            "ddim", bundle.scheduler_config, self.steps, 1.0, device=bundle.device
-        )
-        x = noise.draw(self.generators(seed), (bundle.channels, cells, cells), bundle.device)
-        words, without = bundle.embed(prompt, size), bundle.embed("", size, negative=True)
-        predict = guided(bundle, words, without, self.guidance)
-        return bundle.decode(drain(walk(x, predict, solver)))[0]
+    @cached_property
+    def student(self) -> Drawer | None:
+        """The model's few-step student, without guidance; None where it has none."""
+        fast = self.bundle.student
+        return fast and Drawer(fast, "lcm", STUDENT_STEPS, 1.0, self.pictures)
 
     def asked(self) -> dict[str, Any]:
         """The settings that every pipeline and request takes by the same names."""

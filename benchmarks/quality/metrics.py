@@ -104,3 +104,10 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _self_similarity(cells: np.ndarray) -> np.ndarray:
     unit = cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-8)
     return unit @ unit.T
+
+
+def overlap(found: Sequence[np.ndarray], truth: np.ndarray) -> float:
+    """Mean intersection over union of masks [h, w] with a true one; NaN where that is empty."""
+    if not truth.any():
+        return float("nan")
+    return float(np.mean([(each & truth).sum() / (each | truth).sum() for each in found]))

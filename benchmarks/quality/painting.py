@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from benchmarks.quality import metrics
+from benchmarks.quality import metrics, sliced
 from benchmarks.quality.cases import Painting, paintings
 from benchmarks.quality.job import Figures, Job, Pictures
 from benchmarks.quality.lab import Lab
 from pipelines import SDEdit, drain, sdedit
 
 STRENGTH = 0.6
+COLOURS = ("colour", "other colour")
 SWEEP = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 
 
@@ -49,22 +50,34 @@ ROWS = {
 
 
 def measure(lab: Lab, case: Painting, pictures: Pictures) -> Figures:
-    found = [lab.critic.read([each])[0].attributes for each in pictures]
+    readings = lab.critic.read(pictures)
+    found = [reading.attributes for reading in readings]
     right = np.array(
         [[told[name] == value for name, value in case.wanted.items()] for told in found]
     )
+    colours = [
+        told[name] == value
+        for told in found
+        for name, value in case.wanted.items()
+        if name in COLOURS
+    ]
     strokes = np.asarray(case.strokes)
     return {
         "attributes": float(right.mean()),
         "all attributes": float(right.all(1).mean()),
+        "colour": float(np.mean(colours)) if colours else float("nan"),
+        "outline": metrics.overlap([reading.mask for reading in readings], case.things),
         "L2": float(np.mean([metrics.l2(np.asarray(each), strokes) for each in pictures])),
         "CLIP": lab.agreement(pictures, case.prompt),
     }
 
 
-def over_all(lab: Lab, _cases: Sequence[Painting], pictures: Sequence[Pictures]) -> Figures:
+def over_all(lab: Lab, cases: Sequence[Painting], pictures: Sequence[Pictures]) -> Figures:
     drawn = [each for some in pictures for each in some]
-    return {"KID": 1000 * metrics.kid(lab.critic.features(drawn), lab.real_features)}
+    kid = 1000 * metrics.kid(lab.critic.features(drawn), lab.real_features)
+    truths = [np.asarray(case.truth) for case in cases]
+    texture = sliced.distances([np.asarray(each) for each in drawn], truths)
+    return {"KID": kid, **{f"SWD {side}": texture[side] for side in (256, 128)}}
 
 
 def job(number: int) -> Job[Painting]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import metrics, references
-from benchmarks.quality.cases import SHAPES, Replacement, replacements
+from benchmarks.quality.cases import SHAPES, THIN, Replacement, insertions, replacements
 from benchmarks.quality.job import Figures, Job, Pictures
 from benchmarks.quality.lab import Lab
 from pipelines import SDEdit, drain, sdedit
@@ -24,6 +24,10 @@ def ours_sharp(lab: Lab, case: Replacement) -> Pictures:
 
 def ours_shrinking(lab: Lab, case: Replacement) -> Pictures:
     return _blended(lab, case, shrink_steps=3)
+
+
+def under_mask(_lab: Lab, case: Replacement) -> Pictures:
+    return [case.under_mask]
 
 
 def ours_as_decoded(lab: Lab, case: Replacement) -> Pictures:
@@ -68,10 +72,15 @@ def stroked_official(lab: Lab, case: Replacement) -> Pictures:
 ROWS = {
     "`pipelines.blended`": ours,
     "the same, no feather": ours_sharp,
-    "the same, room for thin masks": ours_shrinking,
     "the same, as decoded": ours_as_decoded,
     "diffusers, inpainting": diffusers,
     "official script for SD 2.1": official,
+}
+THIN_ROWS = {
+    "`pipelines.blended`": ours,
+    "the same, room for thin masks": ours_shrinking,
+    "the same, no feather": ours_sharp,
+    "the truth under the mask": under_mask,
 }
 STROKED_ROWS = {
     "`pipelines.sdedit`, masked": stroked,
@@ -104,9 +113,20 @@ def measure(lab: Lab, case: Replacement, pictures: Pictures) -> Figures:
 def job(number: int) -> Job[Replacement]:
     return Job(
         "Replacement",
-        "Another kind or colour for the thing of a held-out scene; masks exact, loose and thin.",
+        "Another kind or colour for the thing of a held-out scene; masks exact and loose.",
         replacements(number),
         ROWS,
+        measure,
+        "precision",
+    )
+
+
+def thin_job(number: int) -> Job[Replacement]:
+    return Job(
+        "Thin mask",
+        f"A lighthouse or a tower for empty ground, in a mask {THIN} pixels wide.",
+        insertions(number),
+        THIN_ROWS,
         measure,
         "precision",
     )

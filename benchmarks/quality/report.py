@@ -16,13 +16,13 @@ FORMS = {  # figure → how it is written, and which way is better
     "told apart": (".1%", "↓"),
     "attributes": (".1%", "↑"),
     "all attributes": (".1%", "↑"),
+    "outline": (".3f", "↑"),
     "L2": (".2f", "↓"),
     "KID": (".2f", "↓"),
     "CLIP": (".1f", "↑"),
     "precision": (".1%", "↑"),
     "exact": (".1%", "↑"),
     "loose": (".1%", "↑"),
-    "thin": (".1%", "↑"),
     "ranked first": (".1%", "↑"),
     "any": (".1%", "↑"),
     "PSNR outside": (".1f", "↑"),
@@ -50,8 +50,10 @@ NOTES = """\
 - attributes, precision, swap, kept: read by the critic (`training/critic.py`). attributes: the
   share of what the caption names; of two things whose order a sentence leaves open, in the order in
   which more is right. precision: kind and colour both right, over all candidates;
-  exact, loose, thin: by mask; any: at least one candidate right; ranked first: the one that the
+  exact, loose: by mask; any: at least one candidate right; ranked first: the one that the
   model's own CLIP puts first. kept: named attributes that read as in the source.
+- colour: of things, as the strokes have it. outline: IoU of the critic's mask with the things of
+  the scene that the strokes were made of, unmoved.
 - L2: to the strokes, pixels in [0, 1], summed (SDEdit). KID: ×1000, unbiased, cubic kernel, in the
   critic's features against renders never trained on. structure: ×1000, self-similarity of the
   critic's 16×16 cells (not DINO's).

@@ -57,7 +57,7 @@ def wordings(number: int) -> list[Wording]:
 
 
 def ours(lab: Lab, case: Wording) -> Pictures:
-    return [lab.drawn(case.prompt, case.seed)]
+    return [lab.drawer.drawn(case.prompt, case.seed)]
 
 
 def measure(lab: Lab, case: Wording, pictures: Pictures) -> Figures:

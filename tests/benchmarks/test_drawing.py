@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks.quality import drawing, metrics, shapes, sliced, velocity
+from benchmarks.quality.drawer import Drawer
 from benchmarks.quality.lab import Lab
 from benchmarks.quality.telling import told_apart
 from pipelines import Bundle
@@ -135,7 +136,7 @@ def test_a_drawing_is_what_diffusers_draws_and_is_kept(
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(kept) == 1 and kept[0].suffix == ".png"
     again = Lab(lab.bundle, lab.critic, steps=2, pictures=tmp_path)
-    monkeypatch.setattr(Lab, "_draw", None)
+    monkeypatch.setattr(Drawer, "draw", None)
     assert np.array_equal(np.asarray(drawing.ours(again, case)[0]), np.asarray(drawn))
     other = Lab(lab.bundle, lab.critic, steps=3, pictures=tmp_path)
-    assert other.kept != lab.kept
+    assert other.drawer.kept != lab.drawer.kept
