@@ -15,7 +15,7 @@ Python and the page talk in four small ways, so that painting itself costs no tr
   the hand rests, for showing with `canvas.outline(...)` what becomes of it).
 
 The component's own value is the constant `{"canvas": key}`, a marker that tells the click's script
-which canvas to export. The layers live in the page (assets/canvas.js), where they survive runs,
+which canvas to export. The layers live in the page (assets/canvas/), where they survive runs,
 hidden tabs and reloads, in each browser tab its own; so does what `canvas.show(..., aside=name)`
 has set aside for a way back.
 """
@@ -34,28 +34,27 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from components.assets import called, mounted
 from components.contract.events import BROKEN
 from components.contract.sketch import LAYERS, Line, Region, Sketch, Swatch
-from components.theme import call, script
 from pipelines.pictures import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
 MAX_SIDE: Final = 2048  # of the layers; a larger picture keeps its own pixels in its own file
 NO_ROOM: Final = "The picture could not be kept: the disk is full. Free some space, then try again."
-ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 
 Layer = Path | Image.Image
 # A file, and for which layer -> its pixels, upright. ValueError with a sentence if it is refused.
 Reader = Callable[[Path, str], Image.Image]
 
-_EVENTS: Final = {"stroke": "stroke", "mask": "mask"}
+_EVENTS: Final = ("stroke", "mask")
 
 # Marks become sketches, everything else passes: right for any number of inputs in any order.
-EXPORT: Final = "(...values) => window.pentimento.export(values)"
+EXPORT: Final = f"async (...values) => {called('canvas/canvas', 'exported', 'values')}"
 # The same while the first value is true; while it is not, painting costs no upload.
-EXPORT_IF: Final = "(on, ...values) => window.pentimento.exportIf(on, values)"
-EXPORT_MASK: Final = "(...values) => window.pentimento.exportMask(values)"
+EXPORT_IF: Final = f"async (on, ...values) => {called('canvas/canvas', 'exportedIf', 'on, values')}"
+EXPORT_MASK: Final = f"async (...values) => {called('canvas/canvas', 'exportedMask', 'values')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +136,8 @@ def canvas(
         elem_id=f"canvas-{key}",
         elem_classes="pm-host",
         html_template='<div class="pm-canvas"></div>',
-        head=_head(),
-        js_on_load=call(
-            "pentimento.mount",
+        js_on_load=mounted(
+            "canvas",
             {
                 "key": key,
                 "swatches": list(swatches),
@@ -279,9 +277,3 @@ def _kept(layer: Layer) -> Path:
     except OSError as error:
         log.warning("A picture cannot be kept (%s)", error)
         raise ValueError(NO_ROOM) from error
-
-
-def _head() -> str:
-    """Script and style, inlined once per page: no route to serve, no build, nothing external."""
-    style = (ASSETS / "canvas.css").read_text("utf-8")
-    return f"<style>{style}</style>" + script("tab", "keys", "outside", "canvas")

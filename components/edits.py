@@ -1,7 +1,7 @@
 """The rows of edits: other words for one picture, and how closely each stays with it.
 
-The rows live in the page (assets/edits.js): they show what changes while one types, keep themselves
-in the browser, and are the component's value, a list of dictionaries (`PromptEdit.read`).
+The rows live in the page (assets/page/edits.js): they show what changes while one types, keep
+themselves in the browser, and are the component's value, a list of dictionaries (`PromptEdit.read`).
 Programs send the same list.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 import gradio as gr
 
-from components.theme import call, script
+from components.assets import called, mounted
 from pipelines.request import Choice, Picture, Range, Rows, hints
 
 BLEND_NUMBERS: Final = ("threshold", "start_blend", "subtract_threshold")
@@ -37,7 +37,7 @@ class Edits:
     @property
     def heard(self) -> str:
         """Script for when the source's words change, by hand or not: the rows compare with them."""
-        return f"(words) => window.pentimentoPage.heard({self.key!r}, words)"
+        return f"async (words) => {called('page/edits', 'heard', f'{self.key!r}, words')}"
 
     def show(self, rows: Sequence[Mapping[str, Any]]) -> gr.HTML:
         """An update that puts these rows in place of those that are there."""
@@ -67,8 +67,7 @@ def edits(key: str, rows: Rows) -> Edits:
         elem_id=f"edits-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-edits"></div>',
-        head=script("plate", "words", "edits"),
-        js_on_load=call("pentimentoPage.edits", about, _EVENTS),
+        js_on_load=mounted("edits", about, _EVENTS),
         apply_default_css=False,
     )
     return Edits(component, key)

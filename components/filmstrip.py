@@ -1,6 +1,6 @@
 """The steps of a run, side by side, scrubbed with a slider; the stage shows where it stands.
 
-Scrubbing happens in the page (assets/filmstrip.js) and costs no traffic.
+Scrubbing happens in the page (assets/page/filmstrip.js) and costs no traffic.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from components.assets import mounted
 from components.served import served
-from components.theme import call, script
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,7 @@ def filmstrip(stage: str) -> Filmstrip:
             [],
             elem_classes="pm-host",
             html_template='<div class="pt-filmstrip" hidden></div>',
-            head=script("plate", "filmstrip"),
-            js_on_load=call("pentimentoPage.filmstrip", stage),
+            js_on_load=mounted("filmstrip", stage),
             apply_default_css=False,
         )
     )

@@ -1,7 +1,7 @@
 """The grid: a source and its edits side by side, while they are drawn and when they are done.
 
-It is a stage whose plate holds many pictures (assets/grid.js): two of them can be held against each
-other, all against the source, and the map of a word can lie over each.
+It is a stage whose plate holds many pictures (assets/page/grid.js): two of them can be held against
+each other, all against the source, and the map of a word can lie over each.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import Any, Final
 import gradio as gr
 from PIL import Image
 
+from components.assets import mounted
 from components.contract.events import Change, Finished
 from components.served import served
 from components.stage import Stage, remarks, staged
-from components.theme import call, script
 
 LONG: Final = 2 / 3  # a box that is longer than this share of a side is nowhere in particular on it
 ACROSS: Final = ("left", "", "right")
@@ -31,10 +31,7 @@ def grid(key: str, empty: str, size: int) -> Stage:
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-stage pt-grid" data-phase="empty"></div>',
-        head=script("plate", "filmstrip", "words", "grid"),
-        js_on_load=call(
-            "pentimentoPage.grid", {"stage": key, "empty": empty, "size": size}, _EVENTS
-        ),
+        js_on_load=mounted("grid", {"stage": key, "empty": empty, "size": size}, _EVENTS),
         apply_default_css=False,
     )
     return staged(key, plate, compared)

@@ -1,18 +1,13 @@
 """The top of the page: the name, what this is in one line, the model, the light, and the keys."""
 
+from typing import Final
+
 import gradio as gr
 
+from components.assets import mounted
 from components.contract.facts import ModelFacts
-from components.theme import script
 
-KEYS = (
-    ("Painting", (("B", "brush"), ("E", "eraser"), ("G", "fill"), ("I", "pick a colour"))),
-    ("", (("[  ]", "smaller, larger brush"), ("Space", "hold to move the sheet"))),
-    ("", (("+  -  0", "zoom in, zoom out, fit to view"),)),
-    ("", (("Ctrl Z", "undo"), ("Ctrl Shift Z", "redo"), ("Ctrl V", "paste a picture"))),
-    ("Mask", (("M", "strokes or mask"), ("R", "rectangle"), ("L", "lasso"))),
-    ("Page", (("Ctrl Enter", "run"), ("?", "these keys"))),
-)
+MISSING: Final = "The scripts of this page did not come. Reload it."  # stands there until they do
 
 
 def header(
@@ -35,9 +30,7 @@ def header(
         },
         elem_id="header",
         elem_classes="pm-host",
-        html_template='<header class="pt-header"></header>',
-        head=script("keys", "plate", "page"),
-        js_on_load="window.pentimentoPage.header(element, {props})",
+        html_template=f'<header class="pt-header"><p>{MISSING}</p></header>',
+        js_on_load=mounted("header"),
         apply_default_css=False,
-        keys=[{"name": name, "keys": [list(each) for each in keys]} for name, keys in KEYS],
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from components.assets import called
 from components.form import Form
 from components.traffic import AT_ONCE
 from pipelines.request import MAX_WORDS_LENGTH
@@ -22,7 +23,7 @@ def remember(page: gr.Blocks, form: Form, key: str) -> None:
     since the browser's store may be older than the form.
 
     Both names are fixed: with Gradio's random ones a restart of the studio would lose everything.
-    In the page assets/tab.js makes of the key one for each browser tab.
+    In the page assets/page/tab.js makes of the key one for each browser tab.
     """
     store = gr.BrowserState(None, storage_key=f"pentimento-form-{key}", secret="pentimento")
     widgets: list[Any] = list(form.widgets.values())
@@ -38,11 +39,12 @@ def remember(page: gr.Blocks, form: Form, key: str) -> None:
     )
 
     fields = json.dumps([_field(name, widget) for name, widget in form.widgets.items()])
+    given = f"'{start}', {fields}, kept, values"
     page.load(
         None,
         inputs=[store, *widgets],
         outputs=widgets,
-        js=f"(kept, ...values) => pentimentoPage.restored('{start}', {fields}, kept, values)",
+        js=f"async (kept, ...values) => {called('page/memory', 'restored', given)}",
         **AT_ONCE,
     )
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import gradio as gr
 
-from components.theme import call
+from components.assets import mounted
 
 LABEL: Final = "More"
 
@@ -26,7 +26,7 @@ def more(key: str) -> Generator[None]:
                 f'<button type="button" aria-expanded="false" aria-controls="more-{key}">'
                 f"{LABEL}</button>"
             ),
-            js_on_load=call("pentimentoPage.more"),
+            js_on_load=mounted("more"),
             elem_classes="pt-more-head",
             apply_default_css=False,
         )

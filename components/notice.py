@@ -10,15 +10,10 @@ from typing import ParamSpec, TypeVar
 
 import gradio as gr
 
+from components.assets import mounted
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_SCRIPT = """
-const line = element.querySelector("p");
-const say = () => { line.textContent = typeof props.value === "string" ? props.value : ""; };
-watch("value", say);
-say();
-"""
 
 
 def notice(elem_id: str) -> gr.HTML:
@@ -32,7 +27,7 @@ def notice(elem_id: str) -> gr.HTML:
         elem_id=elem_id,
         elem_classes="pt-notice",
         html_template='<p role="status" aria-live="polite"></p>',
-        js_on_load=_SCRIPT,
+        js_on_load=mounted("notice"),
         apply_default_css=False,
     )
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import gradio as gr
 
+from components.assets import mounted
 from components.contract.facts import ModelFacts
 from components.header import header
 from components.passage import passages
 from components.picker import Choosing, picker
 from components.tab import Tab
-from components.theme import call
 
 WATCHERS = 200  # Gradio's active-event slots, for the whole app: each watcher of a run holds one
 CACHE = (3600, 24 * 3600)  # seconds: how often it is swept, and how old a file may get
@@ -27,7 +27,7 @@ def page(
     endpoints: Callable[[], object] = lambda: None,
     login: bool = False,
 ) -> gr.Blocks:
-    """The page, to be mounted or launched with THEME, CSS and HEAD of components/theme.py.
+    """The page, to be mounted with components.theme.THEME, behind components.assets.Assets.
 
     With `choosing`, the model's name opens the picker. `endpoints` adds what programs may call.
     With `login`, the header offers to log out, at `logout` beside the page.
@@ -60,7 +60,7 @@ def _paper(name: str, opened_later: bool) -> None:
     gr.HTML(
         name,
         html_template='<p class="pt-arriving"></p>' if opened_later else "<p></p>",
-        js_on_load=call("pentimentoPage.paper"),
+        js_on_load=mounted("paper"),
         elem_classes="pt-paper",
         apply_default_css=False,
     )

@@ -2,8 +2,8 @@
 
 Beneath them what may go on top of the one that serves: LoRAs, and words that are taught.
 
-A dialog behind the model's name in the header, drawn by assets/picker.js. What is under way belongs
-to the studio: a page that was away, or a second one, sees it when it opens the picker.
+A dialog behind the model's name in the header, drawn by assets/page/picker.js. What is under way
+belongs to the studio: a page that was away, or a second one, sees it when it opens the picker.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 
 import gradio as gr
 
+from components.assets import mounted
 from components.contract.installed import HEAVIEST, Offer, Progress
-from components.theme import call, script
 from components.traffic import AT_ONCE, STREAMED
 
 UNREADABLE: Final = "What is to be on top could not be read. Reload the page."
@@ -86,8 +86,7 @@ def picker(choosing: Choosing) -> Picker:
         elem_id="picker",
         elem_classes="pm-host",
         html_template='<dialog class="pt-dialog pt-picker" aria-label="Models"></dialog>',
-        head=script("plate", "picker"),
-        js_on_load=call("pentimentoPage.picker", choosing.folder, HEAVIEST, _EVENTS),
+        js_on_load=mounted("picker", {"folder": choosing.folder, "heaviest": HEAVIEST}, _EVENTS),
         apply_default_css=False,
     )
     built = Picker(dialog, choosing)

@@ -1,8 +1,8 @@
 """The stage: where a run is watched and its result looked at.
 
 `Stage.show` is the only place where an event becomes updates of widgets. What the plate shows is
-one value, `{"phase": …}`, drawn by assets/stage.js: frames travel inside it as small JPEGs, since a
-256-pixel frame is some 10 KB and a fetch per frame costs more than it saves.
+one value, `{"phase": …}`, drawn by assets/page/stage.js: frames travel inside it as small JPEGs,
+since a 256-pixel frame is some 10 KB and a fetch per frame costs more than it saves.
 """
 
 import base64
@@ -15,10 +15,10 @@ import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
 
+from components.assets import mounted
 from components.contract.events import Event, Failed, Finished, Stepped, Stopped, Waiting
 from components.filmstrip import Filmstrip, filmstrip
 from components.served import cached, served
-from components.theme import call, script
 from components.traffic import AT_ONCE
 
 Widget = Component | BlockContext  # what an event may write to
@@ -124,9 +124,8 @@ def stage(key: str, empty: str, size: int, judged: bool = False) -> Stage:
         elem_id=f"stage-{key}",
         elem_classes="pm-host",
         html_template='<div class="pt-stage" data-phase="empty"></div>',
-        head=script("plate", "stage", "filmstrip"),
-        js_on_load=call(
-            "pentimentoPage.stage",
+        js_on_load=mounted(
+            "stage",
             {"stage": key, "empty": empty, "size": size, "judged": judged},
             _EVENTS,
         ),

@@ -1,39 +1,15 @@
 """The look: paper and ink, one vermilion; in the dark, a studio at night and not an inversion.
 
-The colours are custom properties in assets/style.css, defined for light and `.dark`; Gradio's own
-widgets take theirs from them here, so that a colour is written once. No font is fetched.
+The colours are custom properties in assets/page/page.css, defined for light and `.dark`; Gradio's
+own widgets take theirs from them here, so that a colour is written once. No font is fetched.
 """
 
-import base64
-import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-
-
-def script(*names: str) -> str:
-    """Files of assets/ as inline scripts: nothing to route, and nothing from the net."""
-    return "".join(
-        f"<script>{(ASSETS / name).with_suffix('.js').read_text('utf-8')}</script>"
-        for name in names
-    )
-
-
-def call(function: str, *given: object) -> str:
-    """A `js_on_load` that calls `function` with Gradio's tools and constants of our own.
-
-    The constants stand in the script: a component's own properties are lost in Gradio 6.31 where
-    anything is written to it (`gr.skip()` is enough) before the tab that it is in was opened.
-    Gradio finds the events that the component can fire by their names in the script.
-    """
-    constants = "".join(f", {json.dumps(each)}" for each in given)
-    return f"window.{function}(element, {{props, upload, watch, trigger, server}}{constants})"
 
 
 def _theme() -> gr.themes.Base:
@@ -149,11 +125,3 @@ def _theme() -> gr.themes.Base:
 
 
 THEME = _theme()
-CSS = "".join((ASSETS / f"{name}.css").read_text("utf-8") for name in ("style", "compare"))
-MARK = (ASSETS / "mark.svg").read_bytes()  # an earlier stroke shows through
-HEAD = (
-    '<meta name="color-scheme" content="light dark">'
-    '<meta name="description" content="Edit pictures with diffusion models, on your own machine.">'
-    f'<link rel="icon" href="data:image/svg+xml;base64,{base64.b64encode(MARK).decode()}">'
-    + script("tab", "traffic")  # before Gradio's first component, and its first request
-)

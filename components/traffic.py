@@ -4,7 +4,7 @@ Only what streams goes through the queue. Gradio 6.31 closes a page's stream whe
 event ends, and an event that joins while the closing is on its way is answered into nothing: it has
 run, and the page never hears of it. Of 100 clicks made within 40 ms of another one's end, 14 were
 lost; of 60 that went at once, none. So the queue is for the watching of jobs alone; and since each
-tab has a watcher, assets/traffic.js keeps a join from overtaking the end of the stream
+tab has a watcher, assets/page/traffic.js keeps a join from overtaking the end of the stream
 (tests/page/test_traffic.py).
 """
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import gradio as gr
 
+from components.assets import mounted
 from components.form import Form, form
 from components.notice import notice
-from components.theme import script
 from components.traffic import AT_ONCE
 from pipelines.request import Request
 
@@ -48,8 +48,7 @@ def chips(box: str, vocabulary: Mapping[str, Sequence[str]], others: str = "") -
         [{"name": name, "words": list(words)} for name, words in vocabulary.items()],
         elem_classes="pm-host",
         html_template='<div class="pt-chips"></div>',
-        head=script("plate", "page"),
-        js_on_load="window.pentimentoPage.chips(element, {props, watch})",
+        js_on_load=mounted("chips"),
         apply_default_css=False,
         box=box,
         others=others,

@@ -17,10 +17,11 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from gradio.utils import get_upload_folder
 
+from components.assets import Assets
 from components.contract.facts import ModelFacts
 from components.page import page
 from components.picker import Choosing
-from components.theme import CSS, HEAD, THEME
+from components.theme import THEME
 from pipelines.pictures import MAX_BYTES
 from studio import disk
 from studio.access import secret
@@ -127,6 +128,7 @@ def create(
     parent = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio reflects any origin unless its parent has exactly this class.
     parent.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["GET", "POST"])
+    parent.add_middleware(Assets)
     parent.include_router(routes(visitors))
 
     def mount(facts: ModelFacts, head: str) -> None:
@@ -147,8 +149,7 @@ def create(
             ssr_mode=False,
             pwa=False,
             theme=THEME,
-            css=CSS,
-            head=head + HEAD,
+            head=head,
         )
         # Gradio looks where an input's file lies only in a page that was launched; a mounted one
         # would copy any file of this machine. (The edge refuses such a message before it is here.)

@@ -2,7 +2,7 @@
 
 What the page offers is a function of the model's facts, so another model gets a page of its own. A
 page that is open then goes on hearing of its run, but what it asks anew would reach other handlers
-than it means: it is answered 409, and offers a reload (assets/traffic.js).
+than it means: it is answered 409, and offers a reload (assets/page/traffic.js).
 """
 
 import asyncio

@@ -26,7 +26,7 @@ class Drawer:
     @cached_property
     def kept(self) -> Path:
         """The folder of what these networks drew with these settings."""
-        parts = (self.bundle.unet, self.bundle.vae, *self.bundle.text_encoders)
+        parts = (self.bundle.denoiser, self.bundle.vae, *self.bundle.text_encoders)
         told = f"{self.scheduler} {self.steps} {self.guidance} {self.bundle.dtype}".encode()
         for weight in (each for part in parts for each in part.state_dict().values()):
             told += crc32(weight.cpu().contiguous().float().numpy().tobytes()).to_bytes(4, "big")

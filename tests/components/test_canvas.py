@@ -25,6 +25,7 @@ from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from components.assets import Assets
 from components.canvas import MAX_BYTES, MAX_SIDE, Canvas, canvas, read
 from components.contract.sketch import Sketch
 from components.traffic import AT_ONCE
@@ -125,6 +126,7 @@ def house() -> Iterator[House]:
     app = FastAPI()
     demo = build(received, strokes)
     app = gr.mount_gradio_app(app, demo, path="/studio", ssr_mode=False, run_history=False)
+    app = Assets(app)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

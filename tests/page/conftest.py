@@ -13,7 +13,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from components.theme import CSS, HEAD, THEME
+from components.assets import Assets
+from components.theme import THEME
 from tests.page.painter import Painter
 from tests.page.pretend import Pretend, build
 
@@ -55,13 +56,11 @@ def pretend_url(pretend: Pretend) -> Iterator[str]:
         blocks,
         path="/studio",
         theme=THEME,
-        css=CSS,
-        head=HEAD,
         ssr_mode=False,
         run_history=False,
         footer_links=[],
     )
-    with served_at(app) as url:
+    with served_at(Assets(app)) as url:
         yield f"{url}studio/"
 
 

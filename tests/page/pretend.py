@@ -16,8 +16,10 @@ from typing import Annotated, Any
 import gradio as gr
 import torch
 from PIL import Image, ImageDraw, ImageFilter
+from starlette.middleware import Middleware
 
 from components.actions import Actions, Painting, Towards
+from components.assets import Assets
 from components.contract.events import (
     Event,
     Failed,
@@ -32,7 +34,7 @@ from components.contract.sketch import Region, Sketch
 from components.page import page
 from components.tabs.paint import Paint, paint
 from components.tabs.replace import SIDES, Replace, replace
-from components.theme import CSS, HEAD, THEME
+from components.theme import THEME
 from pipelines.core.grid import Grid
 from pipelines.core.schedule import CLEAN, Level
 from pipelines.request import Choice, Range, Request
@@ -346,5 +348,6 @@ def build(pretend: Pretend) -> gr.Blocks:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         build(Pretend(Path(folder), pace=0.15)).queue(api_open=False).launch(
-            server_port=7871, theme=THEME, css=CSS, head=HEAD, run_history=False, footer_links=[]
-        )
+            server_port=7871, theme=THEME, run_history=False, footer_links=[],
+            app_kwargs={"middleware": [Middleware(Assets)]},
+        )  # fmt: skip

@@ -21,6 +21,15 @@ PIXELS = """selector => {
 }"""
 
 
+CHANGES = """([row, words]) => {
+  const edit = document.querySelectorAll("#edits-compare .pt-edit")[row];
+  const line = edit.querySelector(".pt-changes");
+  const marked = [...line.querySelectorAll(".pt-gone, .pt-added, .pt-swapped")];
+  const said = marked.map((each) => (each.tagName === "DEL" ? "-" : "+") + each.textContent);
+  return said.join() === words.join();
+}"""
+
+
 class Comparer(Painter):
     """Somebody at Compare: writes rows, and looks at the grid."""
 
@@ -41,13 +50,9 @@ class Comparer(Painter):
     def reword(self, row: int, words: str) -> None:
         self.rows.nth(row).locator("textarea").fill(words)
 
-    def changes(self, row: int) -> list[str]:
-        """The words of a row that differ: +new, -old."""
-        line = self.rows.nth(row).locator(".pt-changes").first
-        marked = line.locator(".pt-gone, .pt-added, .pt-swapped")
-        return marked.evaluate_all(
-            "all => all.map(each => (each.tagName === 'DEL' ? '-' : '+') + each.textContent)"
-        )
+    def until_changes(self, row: int, words: list[str]) -> None:
+        """Wait until these words of a row differ from the source's: +new, -old."""
+        self.page.wait_for_function(CHANGES, arg=[row, words])
 
     def asked(self) -> Any:
         """What the method was asked for, as the source's file tells it."""
@@ -73,7 +78,7 @@ def comparer(opened: Open, studio_url: str, browser: Any) -> Iterator[Comparer]:
 def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer, pace: Pace) -> None:
     comparer.write(SOURCE)
     comparer.reword(0, "a blue house on a meadow by day")
-    assert comparer.changes(0) == ["-red", "+blue"]
+    comparer.until_changes(0, ["-red", "+blue"])
     comparer.press("Add an edit")
     assert comparer.rows.nth(1).locator("textarea").input_value() == SOURCE, "to be changed"
     comparer.room.get_by_role("checkbox", name="Maps of words").check()
@@ -110,7 +115,7 @@ def test_a_source_and_its_edits_are_drawn_side_by_side(comparer: Comparer, pace:
 def test_what_was_typed_survives_a_reload_and_a_refusal(comparer: Comparer) -> None:
     comparer.write(SOURCE)
     comparer.reword(0, "a red house")
-    assert comparer.changes(0) == ["-on a meadow by day"]
+    comparer.until_changes(0, ["-on a meadow by day"])
     comparer.rows.nth(0).get_by_role("button", name="red", exact=True).click()
     comparer.page.get_by_label("Strength of red").fill("-1.5")
     for _ in range(7):

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from fastapi import FastAPI
 
-from components.theme import HEAD, script
+from components.assets import FOLDER, Assets
 from components.traffic import STREAMED
 from tests.page.conftest import served_at
 
@@ -23,6 +23,7 @@ STAGED = """() => {
     }
     return new Response(JSON.stringify({ event_id: "second" }));
   };
+  window.staged = window.fetch;
 }"""
 
 # Press one button, and the other just when the first one's answer is there.
@@ -52,11 +53,18 @@ RACE = """async (rounds) => {
 }"""
 
 
-@pytest.fixture
-def staged(browser: Any) -> Iterator[Any]:
+def watched(browser: Any) -> Any:
+    """A page with our fetch behind the script's."""
     page = browser.new_page()
     page.evaluate(STAGED)
-    page.set_content(script("traffic"))
+    page.add_script_tag(path=str(FOLDER / "page" / "traffic.js"), type="module")
+    page.wait_for_function("fetch !== staged")
+    return page
+
+
+@pytest.fixture
+def staged(browser: Any) -> Iterator[Any]:
+    page = watched(browser)
     page.evaluate("() => { fetch('/queue/data?session_hash=a'); }")
     page.evaluate("fetch('/queue/join').then(() => told.push('joined')); void 0")
     yield page
@@ -85,9 +93,7 @@ def test_a_join_goes_on_when_the_stream_speaks_of_it(staged: Any) -> None:
 
 
 def test_a_join_without_a_stream_waits_for_nothing(browser: Any) -> None:
-    page = browser.new_page()
-    page.evaluate(STAGED)
-    page.set_content(script("traffic"))
+    page = watched(browser)
     page.evaluate("fetch('/queue/join').then(() => told.push('joined')); void 0")
     assert said(page) == ["joined"]
     page.close()
@@ -110,8 +116,8 @@ def two_watchers() -> gr.Blocks:
 def test_who_joins_while_the_stream_closes_is_heard(browser: Any) -> None:
     blocks = two_watchers()
     blocks.queue(api_open=False)
-    app = gr.mount_gradio_app(FastAPI(), blocks, path="/", head=HEAD, ssr_mode=False)
-    with served_at(app) as url:
+    app = gr.mount_gradio_app(FastAPI(), blocks, path="/", ssr_mode=False)
+    with served_at(Assets(app)) as url:
         page = browser.new_page()
         page.goto(url)
         page.wait_for_selector("#run-second")
