@@ -28,15 +28,17 @@ run: $(VENV)/.installed ## start the studio on http://127.0.0.1:7860 (ARGS="--po
 test: $(VENV)/.chromium ## every test, those in a browser too (ARGS="-k canvas" chooses)
 	@$(PY) -m tests $(ARGS)
 
-lint: $(VENV)/.installed-dev ## ruff, formatting, types, spelling
+lint: $(VENV)/.installed-dev assets/node_modules/.installed ## ruff, formatting, types, spelling; the scripts' too
 	$(PY) -m ruff check $(CHECKED)
 	$(PY) -m ruff format --check $(CHECKED)
 	$(PY) -m pyright
 	$(VENV)/bin/typos
+	npm --prefix assets run --silent lint
 
-format: $(VENV)/.installed-dev ## put the code into its form
+format: $(VENV)/.installed-dev assets/node_modules/.installed ## put the code into its form
 	$(PY) -m ruff check --fix $(CHECKED)
 	$(PY) -m ruff format $(CHECKED)
+	npm --prefix assets run --silent format
 
 bench: bench-speed bench-quality ## every benchmark
 
@@ -50,7 +52,7 @@ train: $(VENV)/.installed ## go on training the embedded model (ARGS="--help")
 	@$(PY) -m training $(ARGS)
 
 clean: ## remove the environment and the caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) assets/node_modules .pytest_cache .ruff_cache
 
 $(PY):
 	@[ -n "$(PYTHON)" ] || { echo "Pentimento needs Python 3.11 to 3.14 with venv; none was found on the PATH." \
@@ -70,6 +72,12 @@ $(VENV)/.installed: requirements.txt | $(PY)
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+assets/node_modules/.installed: assets/package.json assets/package-lock.json
+	@command -v npm >/dev/null || { echo "The scripts are checked with Node 18 or later and its npm; none was" \
+		"found on the PATH. (Debian: apt install nodejs npm)" >&2; exit 1; }
+	@npm --prefix assets ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Asked once: without a Chromium the tests still run, and name what they skipped.

@@ -1,8 +1,8 @@
 """The rows of edits: other words for one picture, and how closely each stays with it.
 
 The rows live in the page (assets/page/edits.js): they show what changes while one types, keep
-themselves in the browser, and are the component's value, a list of dictionaries (`PromptEdit.read`).
-Programs send the same list.
+themselves in the browser, and are the component's value, a list of dictionaries (see
+`PromptEdit.read`). Programs send the same list.
 """
 
 from collections.abc import Mapping, Sequence

@@ -76,7 +76,7 @@ def request(entry: Entry, full: bool) -> Any:
 
 
 def weights(bundle: Bundle) -> Mapping[str, torch.Tensor]:
-    return {name: each.clone() for name, each in bundle.unet.state_dict().items()}
+    return {name: each.clone() for name, each in bundle.denoiser.state_dict().items()}
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def files(root: Path) -> tuple[Path, ...]:
     if (root / ".git").exists() and listing.returncode == 0:
         names = [Path(name) for name in listing.stdout.split("\0") if name]
     else:
-        hidden = {".venv", "__pycache__", ".pytest_cache", ".ruff_cache"}
+        hidden = {".venv", "__pycache__", ".pytest_cache", ".ruff_cache", "node_modules"}
         names = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
         names = [name for name in names if not hidden & set(name.parts)]
     return tuple(sorted({name for name in names if (root / name).is_file()}))

@@ -205,15 +205,15 @@ def test_the_source_is_what_plain_generation_draws(small: Bundle, name: str) -> 
 
 
 def test_the_networks_are_as_they_were_between_any_two_steps(small: Bundle) -> None:
-    before = dict(small.unet.attn_processors)
-    weights = {name: each.clone() for name, each in small.unet.state_dict().items()}
+    before = dict(small.denoiser.attn_processors)
+    weights = {name: each.clone() for name, each in small.denoiser.state_dict().items()}
     run = prompt_to_prompt(small, ask(PromptEdit(prompt="a dog, by"), attention=True))
     for _ in range(2):
         next(run)
-        assert small.unet.attn_processors == before
+        assert small.denoiser.attn_processors == before
     run.close()
-    assert small.unet.attn_processors == before
-    assert all(torch.equal(each, weights[name]) for name, each in small.unet.state_dict().items())
+    assert small.denoiser.attn_processors == before
+    assert all(torch.equal(each, weights[name]) for name, each in small.denoiser.state_dict().items())
 
 
 def test_a_batch_is_cut_where_it_would_be_too_large(
@@ -319,13 +319,13 @@ def test_null_text_inversion_tunes_and_leaves_no_trace(
     seen: list[str] = []
     for step in prompt_to_prompt(small, tuned, sources):
         seen.append(step.phase)
-        assert not small.unet.is_gradient_checkpointing
+        assert not small.denoiser.is_gradient_checkpointing
         assert not step.latents.requires_grad
     tuning = ["tuning"] * 4 if guidance_scale > 1 else []  # else there is nothing to tune
     kinds = [each.partition(",")[0] for each in seen]
     assert kinds == ["inverting"] * 4 + tuning + ["denoising"] * 4
     assert all(float(each.removeprefix("tuning, loss ")) >= 0 for each in seen if "tun" in each)
-    assert not any(each.requires_grad for each in small.unet.parameters())
+    assert not any(each.requires_grad for each in small.denoiser.parameters())
     assert phases(small, tuned, sources) == ["denoising"] * 4
 
 
