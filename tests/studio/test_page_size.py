@@ -8,26 +8,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import gradio as gr
 import httpx
 import pytest
 
-from components.actions import Actions
 from components.assets import BASE, FILES, VERSION
-from components.canvas import canvas
-from components.contract.facts import ModelFacts
-from components.form import defaults_of, form
-from components.more import more
-from components.run import Sent, run
-from components.seed import seed
-from components.stage import Update, stage
-from components.tab import Tab
-from components.words import box_of, chips, words
-from pipelines import SDEdit
 from studio.app import create
 from studio.catalog import Entry, entries
-from studio.desk import Desk
-from studio.inputs import opening
 from studio.settings import Settings
 
 

@@ -213,7 +213,9 @@ def test_the_networks_are_as_they_were_between_any_two_steps(small: Bundle) -> N
         assert small.denoiser.attn_processors == before
     run.close()
     assert small.denoiser.attn_processors == before
-    assert all(torch.equal(each, weights[name]) for name, each in small.denoiser.state_dict().items())
+    assert all(
+        torch.equal(each, weights[name]) for name, each in small.denoiser.state_dict().items()
+    )
 
 
 def test_a_batch_is_cut_where_it_would_be_too_large(
