@@ -51,7 +51,22 @@ PLACES = {  # preposition and noun: where things stand
     ),
     "plain": (("on", "a plain background"), ("before", "a plain wall")),
 }  # fmt: skip
-BESIDE = ("and", "near", "with")
+BESIDE = ("and", "near", "with", "by")
+SIDES = (  # where the first and the second of two things stand, told of both or of one
+    "{left} left of {right}",
+    "{right} right of {left}",
+    "left of {right} {left}",
+    "right of {left} {right}",
+    "{left} on the left and {right} on the right",
+    "{right} on the right and {left} on the left",
+    "on the left {left} and on the right {right}",
+    "on the right {right}, on the left {left}",
+    "left {left}, right {right}",
+    "{left} and {right} on the right",
+)
+SIDED = 0.6  # the share of pairs whose sides are told
+COLOUR_LAST = 0.12  # the share of things whose colour comes behind
+STOPPED = 0.3  # the share of tags between full stops
 TAGGED = 0.2  # the share of captions that are tags
 COMMA_FIRST = 0.15  # the share that begins with a clause and a comma
 
@@ -61,7 +76,7 @@ T = TypeVar("T")
 def free(scene: Scene, rng: np.random.Generator) -> str:
     """One of the many true captions that a person might write."""
     text = _tags(scene, rng) if rng.random() < TAGGED else _sentence(scene, rng)
-    return " ".join(text.split()).replace(" ,", ",").removesuffix(",")
+    return " ".join(text.split()).replace(" ,", ",").replace(" .", ".").removesuffix(",")
 
 
 def _tags(scene: Scene, rng: np.random.Generator) -> str:
@@ -78,7 +93,8 @@ def _tags(scene: Scene, rng: np.random.Generator) -> str:
         tags.append(_noun(_pick(WEATHER_NOUNS[scene.weather], rng), rng, 0.5))
     if scene.ground != "plain" and rng.random() < 0.8:
         tags.append(_noun(_time_noun(scene, rng), rng, 0.6))
-    return ", ".join(_shuffled(tags, rng))
+    stopped = rng.random() < STOPPED
+    return (" . " if stopped else ", ").join(_shuffled(tags, rng))
 
 
 def _sentence(scene: Scene, rng: np.random.Generator) -> str:
@@ -131,18 +147,18 @@ def _named_things(scene: Scene, rng: np.random.Generator) -> list[str]:
 
 def _thing(thing: Thing, rng: np.random.Generator) -> str:
     kind = BROADER.get(thing.kind, thing.kind) if rng.random() < 0.12 else thing.kind
+    article = _pick(("a", "a", "the", ""), rng)
+    if rng.random() < COLOUR_LAST:
+        return f"{article} {kind} in {thing.colour}"
     colour = thing.colour if rng.random() < 0.85 else ""
-    return f"{_pick(('a', 'a', 'the', ''), rng)} {colour} {kind}"
+    return f"{article} {colour} {kind}"
 
 
 def _pair(things: Sequence[str], rng: np.random.Generator) -> str:
     """Two things in one clause; the first stands left."""
     left, right = things
-    form = rng.random()
-    if form < 0.25:
-        return f"{left} left of {right}"
-    if form < 0.5:
-        return f"{right} right of {left}"
+    if rng.random() < SIDED:
+        return _pick(SIDES, rng).format(left=left, right=right)
     first, second = _shuffled(things, rng)
     return f"{first} {_pick(BESIDE, rng)} {second}"
 

@@ -114,6 +114,17 @@ def test_free_captions_are_written_as_people_do():
         assert 0.6 < share <= 1, name
 
 
+def test_no_words_for_sides_are_true_of_things_exchanged() -> None:
+    pair = replace(SCENE, thing=Thing("house", "red"), other=Thing("tower", "blue"))
+    swapped = replace(pair, thing=pair.other, other=pair.thing)
+    rng = np.random.default_rng(3)
+    said = [[free(each, rng) for _ in range(600)] for each in (pair, swapped)]
+    ours, theirs = ({text for text in some if re.search("left|right", text)} for some in said)
+    assert len(ours) > 200 and not ours & theirs
+    for words in ("left of", "right of", "on the left", "on the right", ", right", "in red"):
+        assert any(words in text for text in ours), words
+
+
 def test_a_day_is_sunny_only_in_clear_weather():
     rng = np.random.default_rng(0)
     foggy = replace(SCENE, time="day", light=False, weather="fog")
