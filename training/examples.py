@@ -78,6 +78,7 @@ SKETCHES = (
         "Over the wheat",
         "a purple balloon above a wheat field near green hills by day",
         0.6, 1, "day", "field", "green hills", "balloon", "purple", (150, 128),
+        sweep=True,
     ),
     Sketch(
         "First snow",
@@ -113,12 +114,6 @@ SKETCHES = (
         "Mirror lake",
         "a yellow balloon above a lake near snowy mountains by day",
         0.6, 1, "day", "lake", "snowy mountains", "balloon", "yellow", (110, 130),
-    ),
-    Sketch(
-        "From strokes to a picture",
-        "a white lighthouse on a lake near green hills with the sun at sunset",
-        0.6, 3, "sunset", "lake", "green hills", "lighthouse", "white", (96, 206), (190, 66),
-        sweep=True,
     ),
 )  # fmt: skip
 
