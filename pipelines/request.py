@@ -187,7 +187,9 @@ class Several:
             raise ValueError(f"{self.label} must be a list of numbers, not {value!r:.40}.")
         numbers = cast("Sequence[Any]", value)
         if len(numbers) > self.most:
-            raise ValueError(f"{self.label}: at most {self.most}, not {len(numbers)}.")
+            raise ValueError(
+                f"At most {self.most} {self.label.lower()} at once, not {len(numbers)}."
+            )
         for number in numbers:
             self.each.check(number)
 

@@ -39,7 +39,7 @@ def join(
     words: str = "a house",
     paint: int | None = None,  # its number, where it is not told to everybody
 ) -> httpx.Response:
-    data = [image, words, "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1]  # as /paint has them
+    data = [image, words, "", 2, 1.0, "default", 7, None, 0.7, 0.0, 1, 1, []]  # as /paint has them
     paint = number(str(client.base_url)) if paint is None else paint
     body = {"data": data, "fn_index": paint, "session_hash": session}
     return client.post("/gradio_api/queue/join", json=body)

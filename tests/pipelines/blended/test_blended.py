@@ -336,7 +336,7 @@ def test_a_small_mask_in_a_large_picture_is_worked_on_alone(bundle: Bundle, ask:
         drain(blended(bundle, ask(image=image, mask_image=mask, crop=crop)))
         for crop in ("auto", "off")
     )
-    assert cropped.report.crop == [89, 69, 121, 101]  # the model's own 32 pixels around the mask
+    assert cropped.report.crop == (89, 69, 121, 101)  # the model's own 32 pixels around the mask
     assert whole.report.crop is None
     assert outside(cropped) == outside(whole) == [0]
     assert not same(cropped.images[0], whole.images[0])
@@ -354,7 +354,7 @@ def test_a_quick_crop_costs_its_share_of_the_whole(bundle: Bundle, ask: Ask) -> 
     for step in blended(bundle, request):
         assert step.latents.shape[-2:] == (8, 8)  # of the 16 x 16 that the whole is worked on at
     edit = drain(blended(bundle, request))
-    assert edit.report.crop == [24, 24, 88, 88]
+    assert edit.report.crop == (24, 24, 88, 88)
     assert outside(edit) == [0]
     assert inside(edit)[0] > 0.9
 

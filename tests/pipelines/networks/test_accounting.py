@@ -104,7 +104,7 @@ def test_scaled_fp8_in_a_folder(form: str, dtype: torch.dtype, tmp_path: Path) -
     model = in_folder(tmp_path / "a", lambda _, tensors: scaled(tensors, form)[0])
     plain = in_folder(tmp_path / "b", lambda _, tensors: scaled(tensors, form)[1])
     found, wanted = (Bundle.load(each, dtype=dtype) for each in (model, plain))
-    for part in ("unet", "vae"):
+    for part in ("denoiser", "vae"):
         own = getattr(wanted, part).state_dict()
         for name, value in getattr(found, part).state_dict().items():
             assert value.dtype == dtype
