@@ -33,8 +33,8 @@ export function compose(old, { source = null, images, keep, size, limit, maskCol
   const sheet = new Sheet(width, height, paper, source ?? (stays ? old.source : null), picture);
   for (const layer of /** @type {const} */ (["strokes", "mask"])) {
     const image = images[layer];
-    // Enlarged, a hard mask stays hard; made smaller, a thin one is not lost.
-    pen(sheet[layer]).imageSmoothingEnabled = layer !== "mask" || (image?.width ?? 0) > width;
+    // Made smaller, a thin mask is not lost.
+    if (layer === "mask") pen(sheet.mask).imageSmoothingEnabled = (image?.width ?? 0) > width;
     if (image) pen(sheet[layer]).drawImage(image, 0, 0, width, height);
     else if (keep.includes(layer)) drawContained(sheet[layer], old[layer]);
   }

@@ -62,7 +62,9 @@ export function drawContained(canvas, source) {
   const height = Math.abs(source.height * scale - canvas.height) < 1 ? canvas.height : source.height * scale;
   const context = pen(canvas);
   context.imageSmoothingQuality = "high";
-  context.drawImage(source, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  // On whole pixels, or the edges of a hard mask would turn gray.
+  const [x, y] = [(canvas.width - width) / 2, (canvas.height - height) / 2].map(Math.round);
+  context.drawImage(source, x, y, Math.round(width), Math.round(height));
   return canvas;
 }
 

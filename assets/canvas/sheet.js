@@ -54,6 +54,7 @@ export class Sheet {
     context.fillRect(0, 0, width, height);
     context.imageSmoothingQuality = "high";
     if (image) context.drawImage(image, 0, 0, width, height);
+    pen(mask).imageSmoothingEnabled = false; // a hard mask stays hard at any size
   }
 
   /** The width of the picture's own file, in its pixels. */

@@ -398,6 +398,47 @@ def test_the_mask_has_its_own_tools_and_leaves_the_strokes_alone(easel: Easel) -
     assert np.array_equal(easel.sent().mask, mask), "how the mask is shown is not what it is"
 
 
+def is_hard(mask: Any) -> bool:
+    """Black and white alone, and not all of it one of them."""
+    return set(np.unique(mask).tolist()) == {0, 255}
+
+
+@pytest.mark.browser
+def test_a_hard_mask_stays_hard_on_every_sheet(easel: Easel) -> None:
+    """It is enlarged, made smaller, set aside and brought back; also where it ends at the frame."""
+    easel.press("Mask")
+    easel.press("Rectangle, with Alt cut out")
+    easel.draw((51, 51), (201, 123))
+    assert is_hard(easel.sent().mask)
+    easel.press("Invert mask")
+    assert is_hard(easel.sent().mask)
+    easel.show("accepted")  # 128 × 96, which leaves room beside it
+    assert is_hard(easel.sent().mask)
+    for width, height in (("97", "61"), ("301", "211")):
+        easel.press("New canvas")
+        easel.root.get_by_label("Width", exact=True).fill(width)
+        easel.root.get_by_label("Height", exact=True).fill(height)
+        easel.press("Resize, keep strokes")
+        assert is_hard(easel.sent().mask), (width, height)
+    easel.show("former")
+    assert is_hard(easel.sent().mask)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("side", [256, 100, 64])
+def test_a_hard_mask_from_a_file_is_black_and_white(easel: Easel, side: int) -> None:
+    mask = Image.new("L", (side, side))
+    mask.paste(255, (side // 4, side // 8, side // 2, side))
+    buffer = io.BytesIO()
+    mask.save(buffer, "PNG")
+    file = {"name": "mask.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    easel.root.get_by_label("Mask file").set_input_files(file)
+    easel.root.locator("[data-layer=mask]").wait_for()
+    seen = easel.sent().mask
+    assert is_hard(seen)
+    assert np.array_equal(seen, np.asarray(mask.resize((256, 256), Image.Resampling.NEAREST)))
+
+
 @pytest.mark.browser
 def test_keys_work_on_the_canvas_and_not_while_typing(easel: Easel) -> None:
     easel.draw((100, 100))
