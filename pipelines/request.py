@@ -244,6 +244,11 @@ def check_sizes(mask: tuple[int, int], picture: tuple[int, int]) -> None:
 Hint = Range | Choice | Words | Picture | Switch | Several | Rows
 
 
+def required(hint: Hint | None) -> bool:
+    """Whether a program has to give the field."""
+    return isinstance(hint, Picture | Words | Rows) and hint.required
+
+
 @cache
 def hints(request_type: type[Any]) -> Mapping[str, Hint]:
     """Field name → hint, in the order of the fields; fields without a hint are left out."""

@@ -39,6 +39,7 @@ from pipelines.request import (
     Switch,
     Words,
     hints,
+    required,
 )
 from studio.inputs import sketches
 from studio.inputs.picture_files import Layers
@@ -56,14 +57,13 @@ def endpoint(
     without a seed with another one each time.
     """
     arguments = _arguments(request_type, defaults)
-    picture = hints(request_type).get("image")
-    required = isinstance(picture, Picture) and picture.required
+    picture = required(hints(request_type).get("image"))
 
     async def verb(request: gr.Request, *given: Any) -> AsyncIterator[Told]:
         pairs = zip(arguments, given, strict=True)
         values = {each.name: each.begin if value is None else value for each, value in pairs}
         files = {name: values.pop(name, None) for name in ("image", "mask_image")}
-        layers = partial(_layers, **files, required=required)
+        layers = partial(_layers, **files, required=picture)
         async with aclosing(_run(service, layers, values, request)) as telling:
             async for told in telling:
                 yield told
@@ -105,20 +105,16 @@ class _Argument:
 def _arguments(request_type: type[Request], defaults: Mapping[str, Any]) -> list[_Argument]:
     """What has to be given, then the other fields in their order."""
     told, own = hints(request_type), defaults_of(request_type, defaults)
-    names = sorted(told, key=lambda name: not _required(told[name]))
+    names = sorted(told, key=lambda name: not required(told[name]))
     arguments: list[_Argument] = []
     for name in names:
         default: Any = None if name == "seed" else own[name]
-        if _required(told[name]):
+        if required(told[name]):
             default = Parameter.empty
         elif isinstance(told[name], Several):
             default = list(default)
         arguments.append(_Argument(name, _type(name, told[name]), default, _about(told[name])))
     return arguments
-
-
-def _required(hint: Hint) -> bool:
-    return isinstance(hint, Picture | Words | Rows) and hint.required
 
 
 def _type(name: str, hint: Hint) -> Any:

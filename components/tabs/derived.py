@@ -22,7 +22,7 @@ from components.served import cached
 from components.stage import Update, stage
 from components.tab import Tab
 from components.words import box_of, chips, words
-from pipelines.request import Hint, Picture, Request, Rows, Several, hints
+from pipelines.request import Hint, Picture, Request, Rows, Several, hints, required
 
 HINT = "Drop a picture here, or open one"
 EMPTY = "Your picture appears here. Say in words what it should show, and press Run."
@@ -46,8 +46,8 @@ class Derived(Tab):
         blank = sketch.picture is None and sketch.strokes is None
         return replace(
             sketch,
-            by_seed=blank and not _required(self.taken.get("image")),
-            needs_mask=_required(self.taken.get("mask_image")),
+            by_seed=blank and not required(self.taken.get("image")),
+            needs_mask=required(self.taken.get("mask_image")),
         )
 
     def fill(self, example: Example) -> Update:
@@ -130,7 +130,3 @@ def _paper(
         hint=HINT,
         layer="mask" if "mask_image" in taken else "strokes",
     )
-
-
-def _required(hint: Hint | None) -> bool:
-    return isinstance(hint, Picture) and hint.required
